@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import made_part
 from bench.charts import svg
 from bench.figures import Report
 from bench.machine import ROOT
@@ -16,7 +16,6 @@ from bench.show import COLUMNS, cells, name_of
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = "benchmarks/results.json"
-BEGIN, END = "<!-- made by bench: begin -->", "<!-- made by bench: end -->"
 
 Stored = Mapping[str, Mapping[str, Any]]
 """Of each benchmark its `report` and the `facts` under which it was measured."""
@@ -42,8 +41,7 @@ def load(page: Path = PAGE) -> dict[str, Mapping[str, Any]]:
 
 def renewed(text: str, stored: Stored) -> str:
     """The page with its made part as these results say."""
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    return pattern.sub(lambda _: "\n".join((BEGIN, *_lines(stored), END)), text)
+    return made_part.renewed(text, _lines(stored))
 
 
 def charts(stored: Stored) -> dict[str, str]:
@@ -66,7 +64,7 @@ def _lines(stored: Stored) -> list[str]:
     lines += ["", *(f"- `{report.benchmark}`: {note}" for report in _reports(stored) for note in report.notes)]
     for report in _reports(stored):
         lines += ["", *(f"![{chart.title}](benchmarks/{chart.name}.svg)" for chart in report.charts)]
-    return [*_squeezed([*lines, "", *_measured(stored)])]
+    return [*lines, "", *_measured(stored)]
 
 
 def _measured(stored: Stored) -> list[str]:
@@ -78,8 +76,3 @@ def _measured(stored: Stored) -> list[str]:
     if len(by_facts) == 1:
         return [f"Measured on: {next(iter(by_facts))}."]
     return [f"- {', '.join(names)}: {facts}" for facts, names in by_facts.items()]
-
-
-def _squeezed(lines: Sequence[str]) -> list[str]:
-    """Without an empty line behind another."""
-    return [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]

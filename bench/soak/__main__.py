@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import uvloop
 
 from bench.machine import Machine
-from bench.soak.checks import checks
+from bench.soak import page
+from bench.soak.checks import Check, checks
+from bench.soak.dashboard import filled
 from bench.soak.play import Outcome, play
-from bench.soak.screens import NoPictures, Photographer
+from bench.soak.screens import NoPictures, camera
 from bench.soak.show import show
 from bench.soak.stage import MAXMEMORY, Missing, staged
 from bench.soak.times import QUICK, Times
+from bench.versions import ours
 
 
 def main() -> int:
@@ -25,20 +29,25 @@ def main() -> int:
     times = QUICK if options.quick else replace(Times(), steady=options.seconds)
     try:
         with Machine("--maxmemory", MAXMEMORY) as machine:
-            outcome = uvloop.run(_run(machine, times, options))
+            outcome, found = uvloop.run(_run(machine, times, options))
     except Missing as missing:
         print(missing, file=sys.stderr)
         return 1
-    found = checks(outcome, times)
     show(outcome, found)
     return int(not all(check.holds for check in found))
 
 
-async def _run(machine: Machine, times: Times, options: argparse.Namespace) -> Outcome:
+async def _run(machine: Machine, times: Times, options: argparse.Namespace) -> tuple[Outcome, Sequence[Check]]:
+    """Plays the run, and writes the page where that is wanted."""
+    facts = ours(machine) | {"seed": str(options.seed)}
     async with AsyncExitStack() as stack:
-        photographer: Photographer = NoPictures()
+        photographer = await stack.enter_async_context(camera(page.IMAGES)) if options.write else NoPictures()
         stage = await stack.enter_async_context(staged(machine, quick=times.quick))
-        return await play(stage, times, options.seed, photographer)
+        outcome = await play(stage, times, options.seed, photographer)
+        found = checks(outcome, times)
+        if options.write:
+            page.write(outcome, found, times, facts, await filled(stage.watcher, outcome.began, outcome.ended))
+        return outcome, found
 
 
 def _options() -> argparse.Namespace:

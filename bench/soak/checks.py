@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.machine import ROOT
 from bench.soak.kept import Kept
-from bench.soak.play import EXPECTED, AlertStory, Outcome
+from bench.soak.play import EXPECTED, Outcome
 from bench.soak.stage import SHARE_TRACED
 from bench.soak.times import Times
 from tests.support.headings import anchors
@@ -58,13 +58,9 @@ def _alerts(outcome: Outcome) -> Iterator[Check]:
     yield Check("the right alerts fire while Redis is away", fired >= EXPECTED, ", ".join(sorted(fired)) or "none")
     yield Check("no others do", not extra, ", ".join(sorted(extra)) or "none")
     for one in outcome.alerts:
-        yield Check(f"{one.name} opens its run book", opens_a_run_book(one.runbook_url), _page(one))
+        yield Check(f"{one.name} opens its run book", opens_a_run_book(one.runbook_url), one.page)
         ended = "not ended" if one.ended is None else f"{one.ended:.0f} s after Redis is back"
         yield Check(f"{one.name} ends again", one.ended is not None, ended)
-
-
-def _page(one: AlertStory) -> str:
-    return one.runbook_url.removeprefix(f"{DOCS}/")
 
 
 def _kept(kept: Kept) -> Iterator[Check]:

@@ -20,6 +20,7 @@ from bench.soak.screens import Photographer
 from bench.soak.stage import EXPORT_DELAY, Stage
 from bench.soak.times import Times
 from bench.traffic import Sent
+from tests.support.prometheus import DOCS
 from tests.support.waiting import until
 
 EXPECTED = frozenset({"RelayRedisAway", "RelaySpoolInUse"})
@@ -37,13 +38,18 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class AlertStory:
-    """One alert: seconds after Redis was stopped until it fired, and after Redis was back until it had ended (None: it
-    did not)."""
+    """An alert that fired: seconds after Redis was stopped until it did, and after Redis was back until it had ended
+    (None: it did not)."""
 
     name: str
     runbook_url: str
-    fired: float | None
+    fired: float
     ended: float | None
+
+    @property
+    def page(self) -> str:
+        """The page of docs/ and the heading that its link leads to."""
+        return self.runbook_url.removeprefix(f"{DOCS}/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Camera:
 
 @asynccontextmanager
 async def camera(folder: Path) -> AsyncIterator[Camera]:
-    """A browser for each scheme, and a plain one; pictures go into this folder, which is there. Raises `Missing` without a browser."""
+    """A browser for each scheme, and a plain one; pictures go into this folder, which is there. Raises `Missing`."""
     program = find_browser()
     if program is None:
         raise Missing("the pictures need a browser: apt-get install chromium")

@@ -27,5 +27,5 @@ def show(outcome: Outcome, checks: Sequence[Check]) -> None:
         f" p95 {waits.callback_p95:.0f} ms"
     )
     console.print("CPU: " + ", ".join(f"{name} {share:.0%}" for name, share in outcome.cpu.items()))
-    fired = (f"{one.name} after {one.fired:.0f} s" for one in outcome.alerts if one.fired is not None)
+    fired = (f"{one.name} fired after {one.fired:.0f} s" for one in outcome.alerts)
     console.print(f"Redis was away for {outcome.away_for:.0f} s; {', '.join(fired)}")
