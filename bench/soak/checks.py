@@ -28,8 +28,11 @@ class Check:
 
 def checks(outcome: Outcome, times: Times) -> list[Check]:
     """All of them, in the order of the run."""
+    return [*(_memory(outcome) if times.judges_memory else ()), *_others(outcome)]
+
+
+def _others(outcome: Outcome) -> list[Check]:
     return [
-        *([] if times.quick else _memory(outcome)),
         Check("no alert is pending or fires under steady load", not outcome.alerts_in_peace,
               ", ".join(sorted(outcome.alerts_in_peace)) or "none"),
         *_alerts(outcome),

@@ -13,6 +13,8 @@ from bench.soak.dashboard import STEP, Board, Filled, Points
 COLUMN, ROW, GAP = 50, 22, 8
 """Pixels of the grid's columns and rows, and between two panels."""
 COLUMNS = 24
+LETTER = 5.6
+"""Pixels of a small letter, about."""
 LINES = (*COLOURS, "#c2478f", "#5a8f29", "#3a96a8")
 """Of a panel's series, in their order."""
 STATES = {"green": "#2f9e6e", "orange": "#d9822b", "red": "#d64545"}
@@ -57,9 +59,14 @@ def svg(board: Board, title: str) -> str:
 def shown(value: float, unit: str) -> str:
     """A value with its unit, short."""
     if unit in _SCALES and value:
-        factor, suffix = next((one for one in _SCALES[unit] if abs(value) >= one[0]), _SCALES[unit][-1])
+        factor, suffix = _scale(value, unit)
         return f"{value / factor:.3g}{suffix}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}{_SUFFIXES.get(unit, '')}"
+
+
+def _scale(value: float, unit: str) -> tuple[float, str]:
+    scales = _SCALES.get(unit, ((1.0, ""),))
+    return next((one for one in scales if abs(value) >= one[0]), scales[-1])
 
 
 def _heading(_board: Board, one: Filled, box: Box) -> Iterator[str]:
@@ -80,18 +87,17 @@ def _stat(_board: Board, one: Filled, box: Box) -> Iterator[str]:
 def _graph(board: Board, one: Filled, box: Box) -> Iterator[str]:
     """Lines over time; red behind them where an alert fires."""
     drawn = [(legend, points) for legend, points in one.series if points]
-    inner = Box(box.x + 52, box.y + 26, box.w - 60, box.h - 60)
-    top = _round_up(max((value for _, points in drawn for _, value in points), default=0.0))
+    inner = Box(box.x + 52, box.y + 26, box.w - 60, box.h - 72)
+    top = _round_up(max((value for _, points in drawn for _, value in points), default=0.0), one.panel.unit)
     yield f'<rect class="panel" x="{box.x}" y="{box.y}" width="{box.w}" height="{box.h}" rx="4"/>'
     yield _text(box.x + 8, box.y + 17, one.panel.title)
     for share in (0.0, 0.5, 1.0):
         y = inner.y + inner.h * (1 - share)
         yield f'<line class="grid" x1="{inner.x}" x2="{inner.x + inner.w}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        label = _text(inner.x - 4, y + 3, shown(top * share, one.panel.unit), "small", "end")
-        yield label
+        yield _text(inner.x - 4, y + 3, shown(top * share, one.panel.unit), "small", "end")
     for minute in range(0, int(board.end - board.begin) // 60 + 1, 5):
         x = inner.x + minute * 60 / (board.end - board.begin) * inner.w
-        yield _text(x, inner.y + inner.h + 12, f"{minute} min", "small", "middle" if minute else "start")
+        yield _text(x, inner.y + inner.h + 11, f"{minute} min", "small", "middle" if minute else "start")
     for _, points in board.alerts:
         for begin, end in _stretches(points):
             x, w = _across(board, inner, begin), max(1.0, (end - begin) / (board.end - board.begin) * inner.w)
@@ -102,16 +108,19 @@ def _graph(board: Board, one: Filled, box: Box) -> Iterator[str]:
 
 
 def _legend(legends: Sequence[str], box: Box) -> Iterator[str]:
+    """On two lines, as far as they go."""
     if not legends:
         yield _text(box.x + box.w / 2, box.y + box.h / 2, "nothing to show", "small", "middle")
-    x = box.x + 8
+    x, y = box.x + 8, box.y + box.h - 19
     for number, legend in enumerate(legends):
-        if x + 14 + 5.4 * len(legend) > box.x + box.w:
-            yield _text(x, box.y + box.h - 7, "…", "small")
+        width = 16 + LETTER * len(legend)
+        if x + width > box.x + box.w and x > box.x + 8:
+            x, y = box.x + 8, y + 13
+        if y > box.y + box.h:
             return
-        yield f'<rect x="{x:.0f}" y="{box.y + box.h - 14}" width="8" height="8" fill="{LINES[number % len(LINES)]}"/>'
-        yield _text(x + 11, box.y + box.h - 7, legend, "small")
-        x += 20 + 5.4 * len(legend)
+        yield f'<rect x="{x:.0f}" y="{y - 7:.0f}" width="8" height="8" fill="{LINES[number % len(LINES)]}"/>'
+        yield _text(x + 11, y, legend, "small")
+        x += width
 
 
 def _path(board: Board, box: Box, points: Points, top: float) -> str:
@@ -139,11 +148,12 @@ def _stretches(points: Points) -> Iterator[tuple[float, float]]:
     yield begin, before
 
 
-def _round_up(value: float) -> float:
-    """1, 2 or 5 of a power of ten that is not less; 1 for nothing."""
+def _round_up(value: float, unit: str) -> float:
+    """1, 2 or 5 of a power of ten, as it is shown, that is not less; 1 for nothing."""
     if value <= 0:
         return 1.0
-    power = 10.0 ** int(f"{value:e}".partition("e")[2])
+    factor, _ = _scale(value, unit)
+    power = 10.0 ** int(f"{value / factor:e}".partition("e")[2]) * factor
     return next(one * power for one in (1.0, 2.0, 5.0, 10.0) if one * power >= value * 0.999)
 
 

@@ -31,7 +31,7 @@ def lines(outcome: Outcome, checks: Sequence[Check], times: Times, facts: Mappin
     """The made part's lines."""
     kept, waits = outcome.kept, outcome.steady
     yield (
-        f"{times.steady / 60:g} minutes at {times.per_second} webhooks a second, {outcome.away_for:.0f} s without"
+        f"{times.steady:g} s at {times.per_second} webhooks a second, {outcome.away_for:.0f} s without"
         f" Redis, {kept.sent:,} webhooks in all. From webhook to answer: p99 {waits.answer_p99:.0f} ms; to callback:"
         f" p50 {waits.callback_p50:.0f} ms, p95 {waits.callback_p95:.0f} ms. Callbacks that came twice:"
         f" {kept.repeated}."
@@ -39,11 +39,8 @@ def lines(outcome: Outcome, checks: Sequence[Check], times: Times, facts: Mappin
     yield from ("", "| what has to be so | is it | found |", "|---|---|---|")
     for check in checks:
         yield f"| {check.what} | {'yes' if check.holds else '**no**'} | {check.found} |"
-    yield from ("", "| process | early, MiB | late, MiB | growth a webhook, B | of a core |", "|---|---|---|---|---|")
-    for one in outcome.memory:
-        share = f"{outcome.cpu[one.name]:.0%}" if one.name in outcome.cpu else ""
-        growth = f"{one.a_webhook:+.0f}" if one.judged else "not judged"
-        yield f"| {one.name} | {one.early / 2**20:.1f} | {one.late / 2**20:.1f} | {growth} | {share} |"
+    yield from ("", "| under steady load | of a core |", "|---|---|")
+    yield from (f"| {name} | {share:.0%} |" for name, share in outcome.cpu.items())
     yield from ("", "| alert | fires, s after Redis stops | ends, s after Redis is back |", "|---|---|---|")
     for alert in outcome.alerts:
         ended = "" if alert.ended is None else f"{alert.ended:.0f}"

@@ -14,8 +14,8 @@ from tests.support.browser import FLAGS, find_browser
 
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-SIZE = 1200, 760
-"""Of a picture, in pixels."""
+SIZE = 1200, 600
+"""Of a browser's window, in pixels; a picture has the whole page."""
 
 
 class Photographer(Protocol):
@@ -59,10 +59,15 @@ class Camera:
             await page.goto(f"{stage.console}/")
             await self._take(page, f"console-redis-away-{scheme}")
         await self._plain.goto(f"{stage.watcher.url}/classic/alerts")
+        await self._plain.get_by_text("Inactive").click()
+        await self._plain.get_by_text("Show annotations").click()
+        for alert in await self._plain.locator(".alert_header").all():
+            if await alert.is_visible():
+                await alert.click()
         await self._take(self._plain, "alerts")
 
     async def _take(self, page: Page, name: str) -> None:
-        await page.screenshot(path=self._folder / f"{name}.png", animations="disabled")
+        await page.screenshot(path=self._folder / f"{name}.png", full_page=True, animations="disabled")
 
 
 @asynccontextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SHORTEST_JUDGED = 300.0
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
     """Seconds: of the load whose memory is compared (`steady`), of Redis' absence at least (`away`), and of load after
-    all alerts have ended (`after`). `quick`: Prometheus looks every second, and alerts fire after one; memory is not
-    judged, because what a process grows by at its start would decide."""
+    all alerts have ended (`after`). `quick`: Prometheus looks every second, and alerts fire after one."""
 
     steady: float = 600.0
     away: float = 60.0
@@ -21,6 +22,11 @@ class Times:
     def sample_every(self) -> float:
         """Between two looks at memory and alerts."""
         return 0.5 if self.quick else 2.0
+
+    @property
+    def judges_memory(self) -> bool:
+        """Whether the load is long enough: in a shorter run, what a process grows by at its start would decide."""
+        return self.steady >= SHORTEST_JUDGED
 
     @property
     def patience(self) -> float:

@@ -97,11 +97,14 @@ def start(processes: Processes, port: int, targets: Mapping[str, Sequence[str]],
 
 
 def command(program: str, directory: Path, port: int) -> list[str]:
-    """How to run it at a port of loopback with what `configure` has written; its data are in the same directory."""
+    """How to run it at a port of loopback with what `configure` has written; its data are in the same directory, from
+    which it runs: its pages name files as they were given."""
     return [
+        "env",
+        f"--chdir={directory}",
         program,
-        f"--config.file={directory / 'prometheus.yml'}",
-        f"--storage.tsdb.path={directory / 'data'}",
+        "--config.file=prometheus.yml",
+        "--storage.tsdb.path=data",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
 
