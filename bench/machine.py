@@ -134,7 +134,11 @@ class Machine:
 
     def python(self, module: str, *words: str, **environ: str) -> BenchProcess:
         """Starts ``python -m module words…`` with these variables and none of this process's settings."""
-        return self.run(module, sys.executable, "-m", module, *words, **environ)
+        return self.run(module, *self.command(module), *words, **environ)
+
+    def command(self, module: str) -> Sequence[str]:
+        """What starts a module."""
+        return sys.executable, "-m", module
 
     def run(self, name: str, *command: str, **environ: str) -> BenchProcess:
         """Starts a command with these variables and none of this process's settings."""
@@ -185,6 +189,12 @@ class Machine:
     def redis_pid(self) -> int:
         """Redis' process id."""
         return self._running_redis.pid
+
+    def configure_redis(self, settings: Mapping[str, str]) -> None:
+        """Changes settings of the running Redis, one after the other."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            for name, value in settings.items():
+                client.config_set(name, value)
 
     def redis_cpu(self) -> float:
         """The seconds of CPU that Redis has used."""

@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from bench import (
     ack,
     answers,
+    apart,
     backlog,
+    cluster,
     delayed,
+    disk,
     end_to_end,
     fan_out,
     fullness,
@@ -17,6 +20,7 @@ from bench import (
     places,
     recording,
     redis_cost,
+    replica,
     starvation,
 )
 from bench.figures import Report
@@ -39,4 +43,8 @@ PARTS: Mapping[str, Callable[[Machine, Plan], Awaitable[Report]]] = {
     "backlog": backlog.run,
     "fullness": fullness.run,
     "answers": answers.run,
+    "disk": disk.run,
+    "apart": apart.run,
+    "replica": replica.run,
+    "cluster": cluster.run,
 }

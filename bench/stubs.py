@@ -128,9 +128,11 @@ class HangingSubscriber(_Server):
         return b""
 
 
-async def serve(server: Callable[..., _Server], arrivals: Arrivals | None = None) -> tuple[int, asyncio.AbstractServer]:
-    """Starts a stand-in on a free port of loopback; the port and the server to close."""
+async def serve(
+    server: Callable[..., _Server], arrivals: Arrivals | None = None, *, host: str = "127.0.0.1"
+) -> tuple[int, asyncio.AbstractServer]:
+    """Starts a stand-in on a free port; the port and the server to close."""
     args = () if arrivals is None else (arrivals,)
-    listening = await asyncio.get_running_loop().create_server(lambda: server(*args), "127.0.0.1", 0, backlog=2048)
+    listening = await asyncio.get_running_loop().create_server(lambda: server(*args), host, 0, backlog=2048)
     port: int = listening.sockets[0].getsockname()[1]
     return port, listening
