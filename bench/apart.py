@@ -18,9 +18,12 @@ class SpreadRelay(RelaySystem):
     outside = OUTSIDE
 
     def __init__(self, machine: Machine, receiver: Host, workers: Host, number: int) -> None:
-        urls = {name: url.replace("127.0.0.1", OUTSIDE) for name, url in
-                (("REDIS_URL", machine.redis_url), ("RELAY_QUEUE_URL", machine.queue_url))}  # fmt: skip
-        super().__init__(machine, urls, workers=number)
+        settings = {
+            "REDIS_URL": machine.redis_url.replace("127.0.0.1", OUTSIDE),
+            "RELAY_QUEUE_URL": machine.queue_url.replace("127.0.0.1", OUTSIDE),
+            "RELAY_ALLOWED_IPS": OUTSIDE,  # as i'mport's addresses are: others may send 500 webhooks a second
+        }
+        super().__init__(machine, settings, workers=number)
         self._hosts = {"receiver": receiver, "workers": workers}
         self._receiver_host = receiver.address
 

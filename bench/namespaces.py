@@ -23,10 +23,11 @@ class NoNamespaces(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A namespace, and its address on the bridge."""
+    """A namespace, its address on the bridge, and the bridge's end of the cable between them."""
 
     name: str
     address: str
+    cable: str
 
     def run(self, *command: str) -> Sequence[str]:
         """The command that runs another in it, as the same process."""
@@ -38,17 +39,19 @@ def hosts(*names: str) -> Iterator[dict[str, Host]]:
     """Hosts by their names, while this lasts. Raises `NoNamespaces`."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         raise NoNamespaces("network namespaces need root and iproute2")
-    made = {name: Host(f"{_BRIDGE}-{name}", f"198.18.0.{number}") for number, name in enumerate(names, 2)}
+    made = {
+        name: Host(f"{_BRIDGE}-{name}", f"198.18.0.{number}", f"{_BRIDGE}{number}")
+        for number, name in enumerate(names, 2)
+    }
     _take_down(made.values())  # what a run that was killed has left
     try:
         _ip("link", "add", _BRIDGE, "type", "bridge")
         _ip("address", "add", f"{OUTSIDE}/24", "dev", _BRIDGE)
         _ip("link", "set", _BRIDGE, "up")
-        for number, host in enumerate(made.values()):
-            cable = f"{_BRIDGE[:10]}{number}"
+        for host in made.values():
             _ip("netns", "add", host.name)
-            _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", host.name)
-            _ip("link", "set", cable, "master", _BRIDGE, "up")
+            _ip("link", "add", host.cable, "type", "veth", "peer", "name", "eth0", "netns", host.name)
+            _ip("link", "set", host.cable, "master", _BRIDGE, "up")
             _ip("-n", host.name, "address", "add", f"{host.address}/24", "dev", "eth0")
             for device in ("lo", "eth0"):
                 _ip("-n", host.name, "link", "set", device, "up")
@@ -60,8 +63,9 @@ def hosts(*names: str) -> Iterator[dict[str, Host]]:
 
 
 def _take_down(made: Iterable[Host]) -> None:
-    """A namespace takes its end of the cable with it, and so the other."""
+    """The cables first: a namespace takes its end with it, but only some time after it is deleted."""
     for host in made:
+        _ip("link", "delete", host.cable, check=False)
         _ip("netns", "delete", host.name, check=False)
     _ip("link", "delete", _BRIDGE, check=False)
 
