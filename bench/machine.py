@@ -215,6 +215,11 @@ class Machine:
             found = client.info("memory")
         return int(found["used_memory"] - found["mem_clients_normal"] - found["mem_aof_buffer"])
 
+    def redis_log(self) -> int:
+        """The bytes of Redis' append-only file, which it rewrites from 64 MiB on."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            return int(client.info("persistence")["aof_current_size"])
+
     def redis_version(self) -> str:
         """The version of the redis-server."""
         with redis.Redis.from_url(self.redis_url) as client:
