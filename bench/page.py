@@ -1,4 +1,5 @@
-"""docs/benchmarks.md's figures and charts, made of the latest results of each benchmark in docs/benchmarks/."""
+"""docs/benchmarks.md's figures and charts, and docs/scaling.md's tables, made of the latest results of each benchmark
+in docs/benchmarks/."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import made_part
+from bench import made_part, scaling
 from bench.charts import svg
+from bench.costs import Stored
 from bench.figures import Report
 from bench.machine import ROOT
 from bench.parts import PARTS
@@ -16,9 +18,7 @@ from bench.show import COLUMNS, cells, name_of
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = "benchmarks/results.json"
-
-Stored = Mapping[str, Mapping[str, Any]]
-"""Of each benchmark its `report` and the `facts` under which it was measured."""
+SCALING = "scaling.md"
 
 
 def write(reports: Sequence[Report], facts: Mapping[str, str], page: Path = PAGE) -> None:
@@ -31,6 +31,8 @@ def write(reports: Sequence[Report], facts: Mapping[str, str], page: Path = PAGE
     for name, text in charts(stored).items():
         (file.parent / name).write_text(text)
     page.write_text(renewed(page.read_text(), stored))
+    if (sizes := page.parent / SCALING).exists():
+        sizes.write_text(made_part.renewed(sizes.read_text(), scaling.lines(stored)))
 
 
 def load(page: Path = PAGE) -> dict[str, Mapping[str, Any]]:
