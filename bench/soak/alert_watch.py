@@ -30,11 +30,12 @@ class Look:
 
 
 class AlertWatch:
-    """Looks every few seconds, while it is entered."""
+    """Looks every few seconds, while it is entered; what is `ignored` it does not see."""
 
-    def __init__(self, watcher: Prometheus, every: float) -> None:
+    def __init__(self, watcher: Prometheus, every: float, ignored: Collection[str]) -> None:
         self._watcher = watcher
         self._every = every
+        self._ignored = ignored
         self._task: asyncio.Task[None] | None = None
         self.looks: list[Look] = []
 
@@ -71,4 +72,5 @@ class AlertWatch:
             await self._look()
 
     async def _look(self) -> None:
-        self.looks.append(Look(time.perf_counter(), await self._watcher.alerts()))
+        alerts = [one for one in await self._watcher.alerts() if one.name not in self._ignored]
+        self.looks.append(Look(time.perf_counter(), alerts))

@@ -72,7 +72,7 @@ class Outcome:
 async def play(stage: Stage, times: Times, seed: int, photographer: Photographer) -> Outcome:
     """Play it. Raises what a process that has ended, or a connection that broke, raises."""
     load, began = Load(stage.relay.port, times.per_second, seed), time.time()
-    async with AlertWatch(stage.watcher, times.sample_every) as watch, load.going_on():
+    async with AlertWatch(stage.watcher, times.sample_every, times.unreliable) as watch, load.going_on():
         await _at_peace(stage, watch, times)
         first, before, part = time.perf_counter(), _cpu(stage), len(load.sent)
         _say(f"steady load for {times.steady:.0f} s")

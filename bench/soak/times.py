@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from tests.support.prometheus import OF_SCRAPES
 
 SHORTEST_JUDGED = 300.0
 
@@ -27,6 +30,11 @@ class Times:
     def judges_memory(self) -> bool:
         """Whether the load is long enough: in a shorter run, what a process grows by at its start would decide."""
         return self.steady >= SHORTEST_JUDGED
+
+    @property
+    def unreliable(self) -> Collection[str]:
+        """Alerts that may fire without a reason."""
+        return OF_SCRAPES if self.quick else ()
 
     @property
     def patience(self) -> float:

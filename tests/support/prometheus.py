@@ -18,6 +18,8 @@ from tests.support.waiting import until
 
 FOLDER = ROOT / "deploy" / "prometheus"
 DOCS = "https://docs.example.com/iamport-relay"
+OF_SCRAPES = frozenset({"RelayProcessDown", "RelayNoData"})
+"""What fires when a scrape takes longer than a quick Prometheus waits, one second: on a busy machine one may."""
 _DISCOVERY = re.compile(r"dns_sd_configs: \[\{ names: \[(\w+)\].*\]")
 
 
