@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator
 
 from bench.costs import Costs, Stored, costs
 from bench.figures import Figure, Report
+from bench.show import name_of, number
 
 BUSIEST = 5.0
 """How many times more payments there are in the busiest minute than on average over the day."""
@@ -20,8 +20,8 @@ CORES = 4
 """Of a machine for receivers and workers."""
 LARGEST = 64 * 2.0**30
 """Bytes of memory of one Redis: with more it takes minutes to start, as it reads its log."""
-SMALL = 2
-"""Cores of a machine that has everything."""
+SMALL, SMALL_MEMORY = 2, 16 * 2.0**30
+"""Cores, and bytes for Redis, of a machine that has everything."""
 PAYMENTS = (10_000, 100_000, 1_000_000, 5_000_000, 20_000_000, 100_000_000)
 UNKNOWN = "not measured"
 _COLUMNS = (
@@ -85,9 +85,7 @@ def _compared(stored: Stored) -> Iterator[str]:
 
 
 def _row(figure: Figure) -> str:
-    relay, other = (statistics.median(values) for values in (figure.relay, figure.other))
-    unit = "" if figure.unit == "" else f", {figure.unit}"
-    return f"| {figure.name}{unit} | {relay:.3g} | {other:.3g} | {figure.ratio:.2f}× | {figure.against} |"
+    return _line(name_of(figure), number(figure.relay), number(figure.other), f"{figure.ratio:.2f}×", figure.against)
 
 
 def _machines(found: Costs) -> Iterator[str]:
@@ -112,7 +110,7 @@ def _machines_for(payments: int, found: Costs) -> str:
     primaries = max(math.ceil(cores(redis)), math.ceil(needs / LARGEST))
     servers = "one and a replica" if primaries == 1 else f"a Cluster of {primaries} primaries, each with a replica"
     database = f"{max(2, math.ceil(cores(postgres)))} cores, and a standby"
-    if cores(receiver + workers + redis + postgres) <= SMALL:
+    if cores(receiver + workers + redis + postgres) <= SMALL and needs <= SMALL_MEMORY:
         application, servers, database = f"one machine with {SMALL} cores for everything", "on it", "on it"
     year = _bytes(payments * 365 * disk * 1024)
     maxmemory = _memory(needs / primaries) + (" each" if primaries > 1 else "")
@@ -138,7 +136,8 @@ def _memory(size: float) -> str:
 
 def _bytes(size: float) -> str:
     factor, unit = next(one for one in ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB")) if size >= one[0])
-    return f"{size / factor:.3g} {unit}"
+    found = size / factor
+    return f"{found:,.0f} {unit}" if found >= 100 else f"{found:.3g} {unit}"
 
 
 def _about(number: float) -> str:

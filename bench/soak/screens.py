@@ -29,7 +29,7 @@ class Photographer(Protocol):
 
 
 class NoPictures:
-    """For a run whose pictures nobody wants."""
+    """For a run without pictures."""
 
     async def healthy(self, stage: Stage) -> None:
         """Takes none."""

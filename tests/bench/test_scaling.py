@@ -75,7 +75,7 @@ def test_what_was_not_measured_says_so() -> None:
     text = "\n".join(lines({}))
     assert "| CPU of Redis | not measured | `redis` |" in text
     assert "| 10,000 | 0.6 | not measured |" in text
-    assert "| end to end, /s | 900 | 1e+03 | 0.90× | all on one host |" in "\n".join(lines(MEASURED))
+    assert "| end to end, /s | 900 | 1,000 | 0.90× | all on one host |" in "\n".join(lines(MEASURED))
 
 
 def test_the_page_is_what_its_results_say() -> None:
