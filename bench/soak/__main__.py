@@ -15,7 +15,8 @@ from bench.machine import Machine
 from bench.soak import page
 from bench.soak.checks import Check, checks
 from bench.soak.dashboard import filled
-from bench.soak.play import Outcome, play
+from bench.soak.outcome import Outcome
+from bench.soak.play import play
 from bench.soak.screens import NoPictures, camera
 from bench.soak.show import show
 from bench.soak.stage import MAXMEMORY, Missing, staged

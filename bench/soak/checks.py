@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.machine import ROOT
 from bench.soak.kept import Kept
-from bench.soak.play import EXPECTED, Outcome
+from bench.soak.outcome import EXPECTED, Outcome
 from bench.soak.stage import SHARE_TRACED
 from bench.soak.times import Times
 from tests.support.headings import anchors

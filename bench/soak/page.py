@@ -9,7 +9,7 @@ from bench.machine import ROOT
 from bench.soak.checks import Check
 from bench.soak.dashboard import Board
 from bench.soak.drawing import svg
-from bench.soak.play import Outcome
+from bench.soak.outcome import Outcome
 from bench.soak.times import Times
 
 PAGE = ROOT / "docs" / "soak.md"

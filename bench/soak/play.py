@@ -5,68 +5,20 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-from bench.figures import percentile
 from bench.machine import TIMEOUT, tree_usage
 from bench.running import recorded
-from bench.soak.alert_watch import AlertWatch, Look
-from bench.soak.kept import Kept, kept
+from bench.soak.alert_watch import AlertWatch
+from bench.soak.kept import kept
 from bench.soak.load import Load
-from bench.soak.memory import Growth, growth, readers, sample
+from bench.soak.memory import growth, readers, sample
+from bench.soak.outcome import EXPECTED, Outcome, stories, waits
 from bench.soak.screens import Photographer
 from bench.soak.stage import EXPORT_DELAY, Stage
 from bench.soak.times import Times
-from bench.traffic import Sent
-from tests.support.prometheus import DOCS
 from tests.support.waiting import until
-
-EXPECTED = frozenset({"RelayRedisAway", "RelaySpoolInUse"})
-"""What has to fire while Redis is away, and nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """Milliseconds: from sending a webhook to its answer, and to its callback."""
-
-    answer_p99: float
-    callback_p50: float
-    callback_p95: float
-
-
-@dataclass(frozen=True, slots=True)
-class AlertStory:
-    """An alert that fired: seconds after Redis was stopped until it did, and after Redis was back until it had ended
-    (None: it did not)."""
-
-    name: str
-    runbook_url: str
-    fired: float
-    ended: float | None
-
-    @property
-    def page(self) -> str:
-        """The page of docs/ and the heading that its link leads to."""
-        return self.runbook_url.removeprefix(f"{DOCS}/")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was found. `alerts_in_peace` are those that were pending or firing under steady load; `began` and `ended`
-    are UNIX seconds."""
-
-    began: float
-    ended: float
-    memory: Sequence[Growth]
-    cpu: Mapping[str, float]
-    steady: Waits
-    alerts_in_peace: frozenset[str]
-    away_for: float
-    alerts: Sequence[AlertStory]
-    spooled: float
-    kept: Kept
 
 
 async def play(stage: Stage, times: Times, seed: int, photographer: Photographer) -> Outcome:
@@ -98,10 +50,10 @@ async def play(stage: Stage, times: Times, seed: int, photographer: Photographer
         ended=time.time(),
         memory=[growth(name, found, times.per_second) for name, found in samples.items()],
         cpu={name: (used[name] - before[name]) / (last - first) for name in used},
-        steady=_waits(stage, steady),
-        alerts_in_peace=frozenset().union(*(look.names for look in watch.between(first, last))),
+        steady=waits(stage.arrivals, steady),
+        alerts_in_peace=frozenset().union(*(look.names for look in watch.between(first, stopped))),
         away_for=returned - stopped,
-        alerts=_stories([look for look in watch.looks if look.at >= stopped], stopped, returned),
+        alerts=stories(watch.between(stopped, time.perf_counter()), stopped, returned),
         spooled=spooled,
         kept=await kept(stage, load),
     )
@@ -142,24 +94,6 @@ def _cpu(stage: Stage) -> Mapping[str, float]:
     """Seconds that each process has used so far."""
     relay = {name: process.usage()[0] for name, process in stage.relay.processes.items()}
     return {**relay, "Redis": stage.machine.redis_cpu(), "PostgreSQL": tree_usage(stage.database.pid)[0]}
-
-
-def _waits(stage: Stage, parts: Sequence[Sent]) -> Waits:
-    answers = [wait * 1000 for part in parts for wait in part.waits]
-    callbacks = [(stage.arrivals.came(one) - at) * 1000 for part in parts for one, at in part.at.items()
-                 if f"/0 {one}" in stage.arrivals.at]  # fmt: skip
-    return Waits(percentile(answers, 99), percentile(callbacks, 50), percentile(callbacks, 95))
-
-
-def _stories(looks: Sequence[Look], stopped: float, returned: float) -> list[AlertStory]:
-    urls = {one.name: one.runbook_url for look in looks for one in look.alerts if one.state == "firing"}
-    stories = []
-    for name, url in urls.items():
-        fires = [look.at for look in looks if name in look.firing]
-        after = [look.at for look in looks if look.at > max(fires)]
-        ended = max(0.0, after[0] - returned) if after else None
-        stories.append(AlertStory(name, url, fires[0] - stopped, ended))
-    return stories
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.soak.checks import Check
-from bench.soak.play import Outcome
+from bench.soak.outcome import Outcome
 
 
 def show(outcome: Outcome, checks: Sequence[Check]) -> None:

@@ -13,18 +13,19 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench.machine import ROOT
+from bench.soak.alert_watch import Look
 from bench.soak.checks import checks, opens_a_run_book
 from bench.soak.dashboard import Board, Filled, Panel
 from bench.soak.drawing import shown, svg
 from bench.soak.kept import Kept
 from bench.soak.memory import MOST_BYTES, Growth, growth
+from bench.soak.outcome import EXPECTED, AlertStory, Outcome, Waits, stories
 from bench.soak.page import IMAGES, PAGE, lines
-from bench.soak.play import EXPECTED, AlertStory, Outcome, Waits
 from bench.soak.stand_ins import ListingIamport, Payments
 from bench.soak.times import Times
 from tests.support.headings import anchors
 from tests.support.postgres import find_programs
-from tests.support.prometheus import DOCS
+from tests.support.prometheus import DOCS, Alert
 
 PATIENCE = 300.0
 """Seconds after which it hangs; a generous wait, never a measurement."""
@@ -121,6 +122,15 @@ def test_noise_is_a_share_or_some_bytes() -> None:
     assert not Growth("small", 10 * MIB, 10 * MIB + MOST_BYTES + 1, 1.0).is_flat
     assert Growth("large", 200 * MIB, 209 * MIB, 1.0).is_flat
     assert not Growth("large", 200 * MIB, 211 * MIB, 1.0).is_flat
+
+
+def test_an_alert_is_followed_from_its_first_second_to_its_end() -> None:
+    """From Redis' stop until it fires, and from Redis' return until it does not any more; pending does not count."""
+    pending, firing = (Alert("RelayRedisAway", state, "url") for state in ("pending", "firing"))
+    looks = [Look(100.0, []), Look(110.0, [pending]), Look(130.0, [firing]), Look(170.0, [firing]), Look(180.0, [])]
+    assert stories(looks, 100.0, 160.0) == [AlertStory("RelayRedisAway", "url", 30.0, 20.0)]
+    assert stories(looks[:-1], 100.0, 160.0) == [AlertStory("RelayRedisAway", "url", 30.0, None)]
+    assert stories(looks[:2], 100.0, 160.0) == []
 
 
 def test_only_a_heading_that_is_there_is_a_run_book() -> None:
