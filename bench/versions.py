@@ -39,6 +39,11 @@ def ours(machine: Machine) -> dict[str, str]:
     return found
 
 
+def of_prometheus() -> dict[str, str]:
+    """The version of the Prometheus on PATH."""
+    return {"Prometheus": _first_line("prometheus", "--version").split()[2]}
+
+
 def _of_peers() -> dict[str, str]:
     """What their lock files pin, by the names that readers know."""
     packages = json.loads((HERE / "fastify_bullmq" / "package-lock.json").read_text())["packages"]

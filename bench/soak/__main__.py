@@ -21,7 +21,7 @@ from bench.soak.screens import NoPictures, camera
 from bench.soak.show import show
 from bench.soak.stage import MAXMEMORY, Missing, staged
 from bench.soak.times import QUICK, Times
-from bench.versions import ours
+from bench.versions import of_prometheus, ours
 
 
 def main() -> int:
@@ -40,13 +40,13 @@ def main() -> int:
 
 async def _run(machine: Machine, times: Times, options: argparse.Namespace) -> tuple[Outcome, Sequence[Check]]:
     """Plays the run, and writes the page where that is wanted."""
-    facts = ours(machine) | {"seed": str(options.seed)}
     async with AsyncExitStack() as stack:
         photographer = await stack.enter_async_context(camera(page.IMAGES)) if options.write else NoPictures()
         stage = await stack.enter_async_context(staged(machine, quick=times.quick))
         outcome = await play(stage, times, options.seed, photographer)
         found = checks(outcome, times)
         if options.write:
+            facts = ours(machine) | of_prometheus() | {"seed": str(options.seed)}
             page.write(outcome, found, times, facts, await filled(stage.watcher, outcome.began, outcome.ended))
         return outcome, found
 

@@ -45,12 +45,13 @@ class Growth:
 
 
 def resident(pid: int) -> int:
-    """The resident bytes of a process, without memory that it shares with others: PostgreSQL's buffers are one pool of
-    a fixed size, which fills up."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    values = {name: int(value.split()[0]) * 1024 for name, _, value in (line.partition(":\t") for line in lines)
-              if name in ("RssAnon", "RssFile")}  # fmt: skip
-    return values["RssAnon"] + values["RssFile"]
+    """The resident bytes of a process: programs and libraries, and memory of its own."""
+    return _line_of_status(pid, "RssFile") + own(pid)
+
+
+def own(pid: int) -> int:
+    """The resident bytes that a process shares with no other."""
+    return _line_of_status(pid, "RssAnon")
 
 
 def readers(stage: Stage) -> Mapping[str, Read]:
@@ -59,7 +60,7 @@ def readers(stage: Stage) -> Mapping[str, Read]:
     return {
         **relay,
         "Redis": _of(stage.machine.redis_pid),
-        "PostgreSQL": lambda: _of_tree(stage.database.pid),
+        "PostgreSQL": lambda: _own_of_tree(stage.database.pid),
         "Prometheus": _of(stage.watcher_pid),
     }
 
@@ -89,9 +90,16 @@ def _of(pid: int) -> Read:
     return lambda: resident(pid)
 
 
-def _of_tree(pid: int) -> int:
+def _own_of_tree(pid: int) -> int:
+    """Of PostgreSQL's processes: their program is one, and their buffers are a pool of a fixed size, which fills up."""
     total = 0
     for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-        with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError, KeyError):  # it has ended meanwhile
-            total += resident(one.pid)
+        with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError, StopIteration):  # it has ended
+            total += own(one.pid)
     return total
+
+
+def _line_of_status(pid: int, name: str) -> int:
+    """Bytes, of a line of the kernel's report."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
