@@ -49,8 +49,9 @@ ANSWER_WAIT = 0.05
 the lane when they end."""
 MOST_IN_FLIGHT = 5_000
 """Most callbacks under way in one process. All endpoints share this limit; a few that hang must not use it up."""
-MOST_TAKEN_UP = 32
-"""Callbacks under way in a process beyond which it leaves the lanes that it kicks to the queue, for whoever is free."""
+MOST_TAKEN_UP = 16
+"""Turns under way in a process from which on it leaves the lanes that it kicks to the queue, for whoever is free. Not
+callbacks: those of endpoints that hang are under way for long, and cost nothing meanwhile."""
 MOST_STALE = 3
 """Times that a delivery is sent again at once because its reused connection had been closed."""
 WRITE_FOR = 60.0
@@ -96,7 +97,7 @@ class Deliverer:
         """Begin the turn of a lane that this process kicks, unless it has much to do: the events that it commits are
         sent without the way through the queue. Whether it did; a turn that is under way sees what has become due."""
         lane = Lane.parse(lane_name)
-        if self._finishing or (lane not in self._turns and len(self._in_flight) >= MOST_TAKEN_UP):
+        if self._finishing or (lane not in self._turns and len(self._turns) >= MOST_TAKEN_UP):
             return False
         self._begin_turn(lane)
         return True
