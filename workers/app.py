@@ -36,7 +36,7 @@ from runtime.signals import StopRequest
 from runtime.startup import StartupCheck
 from runtime.tracing import Tracer
 from schemas.endpoints.egress import forbidden
-from schemas.errors import HistoryUnavailable, LedgerUnavailable
+from schemas.errors import LedgerUnavailable
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 from workers.cold_payments import ColdPayments
@@ -60,7 +60,7 @@ THREADS = 16
 THREAD_POLL_MS = 1000
 """Milliseconds after which an idle thread checks whether it must stop; work wakes it at once."""
 OPEN_CHECK_EVERY = 5.0
-"""Seconds between two checks whether Redis still has an open ledger."""
+"""Seconds between two checks whether Redis still has an open ledger, and history is still its own."""
 BREAKER_CHECK_EVERY = 5.0
 """Seconds between two looks whether i'mport has answered another worker for a merchant for whom it failed here."""
 STOP_WITHIN = 30.0
@@ -159,15 +159,9 @@ class WorkerProcess:
 
     async def keep_open(self) -> None:
         """Open the ledger anew if Redis has lost it, as it may have to be restored; and where history was lost, make
-        its tables and say whose it is."""
-        if not await self._ledger.is_open() or not await self._is_history_owned():
+        its tables and say whose it is. Raises `BadSetting` where another ledger's history was put in its place."""
+        if not await self._ledger.is_open_with(self._history):
             await self.prepare()
-
-    async def _is_history_owned(self) -> bool:
-        try:
-            return await self._history.owner() is not None
-        except HistoryUnavailable:
-            return False
 
     def _stop(self, status: int) -> None:
         """Let work in flight finish and release the rest; exit at the deadline in any case."""
