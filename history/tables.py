@@ -208,7 +208,8 @@ attempt = Table(
     _word("error", nullable=True),
     _word("response"),
     _flag("replay"),
-    PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number"),
+    # A Redis that came back with an old copy counts again from what it has: two attempts may have one number.
+    PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number", "at"),
     sqlite_with_rowid=False,
 )
 

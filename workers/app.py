@@ -26,7 +26,7 @@ from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.heartbeats import REPORT_EVERY
-from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE
+from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE, UNANSWERED
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
@@ -52,6 +52,7 @@ from workers.refresh import Refresher
 from workers.replay import Replayer
 from workers.retention import HistoryRetentionJob, RetentionJob, schedule_retention
 from workers.rewrite import Rewriter
+from workers.unanswered import UnansweredJob, schedule_unanswered
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()
@@ -94,6 +95,7 @@ class WorkerProcess:
                 REWRITE: Rewriter(self._ledger).step,
                 RETENTION: RetentionJob(settings, self._ledger, self._history, self._reconciler).step,
                 HISTORY: HistoryRetentionJob(settings, self._ledger, self._history).step,
+                UNANSWERED: UnansweredJob(self._ledger, self._history).step,
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
@@ -147,7 +149,7 @@ class WorkerProcess:
         await self._ledger.leases.renew()
 
     async def prepare(self) -> None:
-        """Open the ledger, add the merchant that the environment names, and schedule the retention job.
+        """Open the ledger, add the merchant that the environment names, and schedule what comes again and again.
 
         Raises `BadSetting` if the encryption keys are not this ledger's, if Redis lacks what the relay needs, or if the
         history is another ledger's.
@@ -156,6 +158,7 @@ class WorkerProcess:
         if self._settings.imp_key:
             await self._ledger.merchants.ensure("default")
         await schedule_retention(self._ledger)
+        await schedule_unanswered(self._ledger)
 
     async def keep_open(self) -> None:
         """Open the ledger anew if Redis has lost it, as it may have to be restored; and where history was lost, make

@@ -194,6 +194,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "not_escrow": (),
     "payment_unknown": (),
     "merchant_deleted": (),
+    "begun_anew": (),
     "lookup_failed": (),
     "test_channel_excluded": ("imp_uid", "merchant"),
     # Why a webhook is not accepted

@@ -152,6 +152,7 @@ TEMPLATES: Mapping[str, str] = {
     "not_escrow": "i'mport does not show this as an escrow payment",
     "payment_unknown": "i'mport knows no payment of this imp_uid",
     "merchant_deleted": "the merchant was deleted",
+    "begun_anew": "the ledger was begun anew before its payment was looked up: `relay reconcile` finds the payment",
     "lookup_failed": "it cannot be looked up: {cause}",
     "test_channel_excluded": (
         "{imp_uid} is a payment of a test channel, and these do not exist for merchant {merchant} unless "

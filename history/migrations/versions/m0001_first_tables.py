@@ -191,7 +191,7 @@ def _attempt() -> None:
         _word("error", nullable=True),
         _word("response"),
         _flag("replay"),
-        PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number"),
+        PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number", "at"),
         sqlite_with_rowid=False,
     )
 
