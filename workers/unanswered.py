@@ -28,8 +28,10 @@ ROUND_EVERY = 600.0
 """Seconds between two rounds over all that are pending."""
 STEP_EVERY = 1.0
 """Seconds between two steps of a round."""
+BEHIND = 60.0
+"""Seconds by which history may be behind; if it is further, it lacks too many outcomes that it is about to learn."""
 AGAIN_IN = 60.0
-"""Seconds until the next try while history is about to learn outcomes that it lacks."""
+"""Seconds until the next try where history is further behind, or is written again."""
 JOB = "unanswered"
 _HINT = "history had them as pending, and the ledger did not have them: Redis or history came back with an old copy"
 
@@ -61,7 +63,7 @@ class UnansweredJob:
     async def _is_behind(self) -> bool:
         """Whether history lacks outcomes that are on their way to it."""
         backlog = await self._ledger.outbox.state()
-        return backlog.behind >= AGAIN_IN or await self._ledger.rewriting.is_under_way()
+        return backlog.behind > BEHIND or await self._ledger.rewriting.is_under_way()
 
     async def _compared_silently(self, some: Sequence[Notification]) -> Collection[str]:
         """Their merchants whose payments an operator has compared silently just now: a webhook would have delivered
