@@ -7,9 +7,8 @@ from functools import partial
 
 from console.context import Context
 from console.operations.history_state import HistoryState, history_state
-from console.operations.read_stats import MOST_ENDPOINTS, webhook_loss_rate
+from console.operations.read_stats import webhook_loss_rate
 from console.operations.redis_status import unless_refused
-from ledger.endpoints import RegisteredEndpoint
 from ledger.heartbeats import Worker, running
 from ledger.stats import Stats
 from runtime.metrics import Metrics
@@ -78,8 +77,8 @@ async def _numbers(context: Context) -> Numbers:
         numbers |= _of_workers(workers)
     if (stats := await unless_refused(ledger.stats())) is not None:
         numbers |= _of_stats(stats)
-    if (endpoints := await unless_refused(ledger.endpoints.newest(MOST_ENDPOINTS))) is not None:
-        numbers |= _of_endpoints(endpoints)
+    if (endpoints := await unless_refused(ledger.endpoints.counts())) is not None:
+        numbers |= {"relay_endpoints_failing": endpoints.failing, "relay_endpoints_disabled": endpoints.disabled}
     return numbers
 
 
@@ -109,12 +108,4 @@ def _of_stats(stats: Stats) -> Numbers:
         "relay_oldest_delivery_seconds": stats.oldest_delivery or 0,
         "relay_deliveries_paused": stats.deliveries_paused,
         "relay_oldest_paused_delivery_seconds": stats.oldest_paused_delivery or 0,
-    }
-
-
-def _of_endpoints(endpoints: Sequence[RegisteredEndpoint]) -> Numbers:
-    enabled = [endpoint for endpoint in endpoints if endpoint.state == "enabled"]
-    return {
-        "relay_endpoints_failing": sum(endpoint.breaker != "closed" for endpoint in enabled),
-        "relay_endpoints_disabled": len(endpoints) - len(enabled),
     }

@@ -28,7 +28,7 @@ HOST, PORT = "127.0.0.1", 8001
 START_CHECK_WITHIN = 3.0
 """Seconds for which requests wait until rights and keys are checked. A Redis that is away longer is checked later."""
 OPEN_CHECK_EVERY = 5.0
-"""Seconds between two checks whether Redis still has an open ledger."""
+"""Seconds between two checks whether Redis still has an open ledger, and history is still its own."""
 LAST_ANSWERS = 10
 """Seconds for requests under way when the process is asked to stop."""
 
@@ -76,7 +76,7 @@ def background(context: Context, start: StartupCheck) -> tuple[Periodic, ...]:
 
     async def keep_open() -> None:
         await start.passed()
-        if not await context.ledger.is_open():
+        if not await context.ledger.is_open_with(context.history):
             await context.ledger.open_with(context.history, context.sealer)
 
     return (

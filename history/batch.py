@@ -60,7 +60,9 @@ SHAPES: dict[type[Entry], Shape] = {
         fixed=("merchant", "type", "created_at"),
         free=("reason",),
     ),
-    entries.Attempt: Shape(tables.attempt, ("imp_uid", "event", "endpoint", "number"), free=("error", "response")),
+    entries.Attempt: Shape(
+        tables.attempt, ("imp_uid", "event", "endpoint", "number", "at"), free=("error", "response")
+    ),
     entries.Endpoint: Shape(tables.endpoint, ("id",), fixed=("merchant", "created_at"), free=("description",)),
     entries.Merchant: Shape(tables.merchant, ("name",), fixed=("created_at",)),
     entries.Order: Shape(tables.order_expectation, ("merchant", "merchant_uid"), indexed=("merchant_uid",)),

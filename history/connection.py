@@ -8,21 +8,21 @@ awaits the server in.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, create_engine, event
+from sqlalchemy import URL
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from history import drivers
+from history.sqlite_file import make_engine
 from runtime.history_url import HistoryUrl
 from schemas.errors import BadSetting, HistoryUnavailable
 from schemas.reasons import Reason
@@ -77,13 +77,7 @@ class Sqlite:
     """An SQLite file in a few threads."""
 
     def __init__(self, path: Path) -> None:
-        self._engine = create_engine(
-            URL.create("sqlite+pysqlite", database=str(path)),
-            pool_size=POOL,
-            max_overflow=0,
-            connect_args={"timeout": BUSY, "check_same_thread": False},
-        )
-        event.listen(self._engine, "connect", _set_up_sqlite)
+        self._engine = make_engine(path, connections=POOL, patience=BUSY)
         self._threads = ThreadPoolExecutor(POOL, thread_name_prefix="history")
 
     async def read(self, use: Use[T], patience: float = PATIENCE) -> T:
@@ -201,22 +195,3 @@ def trouble(error: BaseException) -> str:
         return lines[0].strip()[:200]
     state = getattr(orig, "sqlstate", None)
     return f"{type(orig).__name__} ({state})" if state else type(orig).__name__
-
-
-def make_file(path: Path) -> None:
-    """Make an SQLite file that only its owner may read: SQLite gives its log the mode of the file. Raises `OSError`.
-
-    One that is there is not opened: closing it would end all locks that this process has on it, and whoever closes the
-    file next would take itself for the last one and remove the log, with what is committed to it from then on.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-
-
-def _set_up_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where we say so, and as we say
-    # FULL: what is committed is trimmed from the outbox, so it has to survive a power cut. A longer log is merged less
-    # often, and the pages that every batch changes are merged once.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-16384", "wal_autocheckpoint=8000"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()

@@ -121,7 +121,7 @@ def with_attempts(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Recor
         return ()
     mine = or_(*(_of(_ATTEMPT.c, one) for one in deliveries))
     attempts: dict[tuple[str, str], list[Attempt]] = {}
-    for row in connection.execute(select(_ATTEMPT).where(mine).order_by(_ATTEMPT.c.number)):
+    for row in connection.execute(select(_ATTEMPT).where(mine).order_by(_ATTEMPT.c.at, _ATTEMPT.c.number)):
         attempts.setdefault((row.event, row.endpoint), []).append(Attempt(*row))
     ids = {one.endpoint for one in deliveries}
     found = connection.execute(select(_ENDPOINT.c.id, _ENDPOINT.c.state).where(_ENDPOINT.c.id.in_(ids)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, literal, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -35,10 +36,20 @@ SLOW = 3600.0
 """Seconds that work on all of history may take."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The ledger whose history this is, None before one has adopted it; how far each outbox was recorded: the id of
+    its last entry, `0-0` before the first."""
+
+    owner: str | None
+    places: dict[str, str]
+
+
 class History:
     """What happened: recorded from outboxes, read, exported, removed, and put back into a lost ledger.
 
-    record, record_all, place, places     what a recorder does
+    record, record_all, place, places,    what a recorder does
+    standing
     payments, events, deliveries,         lists, newest first, and single things
     notifications, merchants, endpoints,
     replays, reconciliations, audit
@@ -128,10 +139,18 @@ class History:
 
     async def places(self, outboxes: Sequence[str]) -> dict[str, str]:
         """The same of several."""
-        table = tables.place
-        asked = select(table.c.outbox, table.c.place).where(table.c.outbox.in_(outboxes))
+        return (await self.standing(outboxes)).places
+
+    async def standing(self, outboxes: Sequence[str]) -> Standing:
+        """How far some outboxes were recorded, and the ledger whose history this is, as of one moment."""
+        table, about = tables.place, tables.about
+        recorded = select(literal("place").label("what"), table.c.outbox, table.c.place)
+        owner = select(literal("owner"), about.c.name, about.c.value).where(about.c.name == "ledger")
+        asked = union_all(recorded.where(table.c.outbox.in_(outboxes)), owner)
         found = await self._database.read(lambda connection: connection.execute(asked).all())
-        return dict.fromkeys(outboxes, writing.START) | {row.outbox: row.place for row in found}
+        places = {outbox: place for what, outbox, place in found if what == "place"}
+        owners = (name for what, _, name in found if what == "owner")
+        return Standing(next(owners, None), dict.fromkeys(outboxes, writing.START) | places)
 
     async def places_of(self, ledger: str) -> list[str]:
         """The same of all outboxes that a ledger had."""

@@ -17,7 +17,8 @@ from sqlalchemy import insert, inspect, select
 from sqlalchemy.engine import Connection
 
 from history import tables
-from history.connection import Database, make_file
+from history.connection import Database
+from history.sqlite_file import make_file
 from runtime.history_url import HistoryUrl
 from schemas.errors import BadSetting, HistoryUnavailable
 

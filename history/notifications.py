@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Sequence
+
+from sqlalchemy import select, text
 from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import Listing, Page, PageRequest, Walk, of_row, page
+from history.pages import Listing, Page, PageRequest, Place, Walk, ms, of_row, oldest, page, place
 from schemas.errors import NotFound
 from schemas.outbox.entries import Notification
 from schemas.reasons import Reason
@@ -23,6 +25,9 @@ LISTING = Listing(
         Walk(),
     ),
 )
+
+STEP = 200
+"""Notifications that are read at once where all are walked through."""
 
 _T = tables.notification
 
@@ -49,6 +54,16 @@ class Notifications:
             return Page(tuple(of_row(Notification, row) for row in rows), cursor)
 
         return await self._database.read(read)
+
+    async def pending(self, before: float, after: Place | None) -> tuple[Sequence[Notification], Place | None]:
+        """Some of those that are pending and came before a time (UNIX seconds), the oldest first, behind a place; and
+        the place behind which there may be more, None at the end."""
+        wanted = oldest(_T, "received_at", after, STEP).where(
+            _T.c.outcome == "pending", text(tables.UNUSUAL), _T.c.received_at < ms(before)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+        end = place(rows[-1], "received_at") if len(rows) == STEP else None
+        return tuple(of_row(Notification, row) for row in rows), end
 
     async def get(self, identity: str) -> Notification:
         """The notification of this id. Raises `NotFound`."""

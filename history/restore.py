@@ -16,9 +16,12 @@ from history.connection import Database, Use
 from history.deliveries import RecordedDelivery, waits, with_attempts
 from history.pages import AnyRow, Place, ms, of_row, oldest, place
 from schemas.outbox.entries import Endpoint, Merchant, Notification, Order, Payment, Reconciliation, Replay
+from schemas.reasons import Reason, dump
 
 STEP = 500
 """Rows that are read at once."""
+_GIVEN_UP = dump(Reason.of("begun_anew")).decode()
+"""Why webhooks that were pending are rejected."""
 
 
 class Restore:
@@ -82,7 +85,8 @@ class Restore:
 
     async def give_up(self, now: float) -> None:
         """Close what will not go on, as the ledger was begun anew (at `now`, UNIX seconds): there are no
-        merchants and endpoints any more, what was under way has ended, and no payment is to be looked at."""
+        merchants and endpoints any more, what was under way has ended, no payment is to be looked at, and webhooks that
+        were pending are rejected."""
         await self._database.write(lambda connection: _give_up(connection, ms(now)))
 
     async def _rows(self, table: Table, *conditions: Any, at: str = "created_at") -> AsyncIterator[AnyRow]:
@@ -98,12 +102,15 @@ class Restore:
 
 def _give_up(connection: Connection, at: int) -> None:
     new = {"changed_at": at, "revision": at * 1000}
-    merchant, endpoint, payment = tables.merchant, tables.endpoint, tables.payment
+    merchant, endpoint, payment, notification = tables.merchant, tables.endpoint, tables.payment, tables.notification
     connection.execute(update(merchant).where(merchant.c.deleted_at.is_(None)).values(deleted_at=at, **new))
     connection.execute(update(endpoint).where(endpoint.c.state != "deleted").values(state="deleted", **new))
     for table, ended in ((tables.replay, "stopped"), (tables.reconciliation, "done")):
         connection.execute(update(table).where(table.c.state == "running").values(state=ended, **new))
     connection.execute(update(payment).where(text(tables.UNSETTLED)).values(next_look_at=None))
+    settled = {"outcome": "rejected", "reason": _GIVEN_UP, "revision": notification.c.revision + 1}
+    pending = (notification.c.outcome == "pending", text(tables.UNUSUAL))
+    connection.execute(update(notification).where(*pending).values(settled))
 
 
 def _all(wanted: Select[Any]) -> Use[Sequence[AnyRow]]:

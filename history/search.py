@@ -1,8 +1,9 @@
 """Search: what a text that an operator has at hand may mean.
 
-Order numbers and imp_uids are found by how they begin, events, deliveries and notifications by their whole id, each in
-an index. Where nothing is called by the text, or behind the cursor, it is what a buyer typed, found anywhere in it: the
-newest `MOST` payments are read through, in an index that holds the texts, and the cursor goes on with older ones.
+Order numbers and imp_uids are found by how they begin (see `history.named_payments`), events, deliveries and
+notifications by their whole id, each in an index. Where nothing is called by the text, or behind the cursor, it is what
+a buyer typed, found anywhere in it: the newest `MOST` payments are read through, in an index that holds the texts, and
+the cursor goes on with older ones.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
+from history.named_payments import named
 from history.pages import AnyRow, PageRequest, between, encode, of_row, place
 from history.payments import LISTING
 from schemas.outbox.entries import Payment
@@ -27,15 +29,14 @@ SHORTEST = 2
 """Characters of what buyers typed; fewer are found everywhere."""
 
 _NAME = "search"
-_LAST = "\U0010ffff"
 _LATEST = 2**62
 _T, _EVENT, _DELIVERY, _NOTIFICATION = tables.payment, tables.event, tables.delivery, tables.notification
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What a text was found in: ids, and payments, the newest first. `next_cursor` goes on with the buyers of older
-    payments."""
+    """What a text was found in: ids, and payments, the newest first, behind those whose whole number it is.
+    `next_cursor` goes on with the buyers of older payments."""
 
     payments: tuple[Payment, ...] = ()
     events: tuple[str, ...] = ()
@@ -75,15 +76,10 @@ def _find(connection: Connection, text: str, limit: int, window: list[ColumnElem
 
 def _named(connection: Connection, text: str, limit: int) -> Hits | None:
     """What is called by the text; None where nothing is."""
-    found: dict[int, AnyRow] = {}
-    for column in (_T.c.merchant_uid, _T.c.imp_uid):
-        begins = select(_T).where(column >= text, column < text + _LAST)
-        found |= {row.n: row for row in connection.execute(begins.limit(limit))}
-    payments = sorted(found.values(), key=lambda row: place(row, "first_at"), reverse=True)
     name = text.lower()
     event, _, endpoint = name.partition(".")
     hits = Hits(
-        payments=tuple(of_row(Payment, row) for row in payments),
+        payments=tuple(of_row(Payment, row) for row in named(connection, text, limit)),
         events=_ids(connection, select(_EVENT.c.id).where(_EVENT.c.id == name)),
         deliveries=_deliveries(connection, event, endpoint) if endpoint else (),
         notifications=_ids(connection, select(_NOTIFICATION.c.id).where(_NOTIFICATION.c.id == name)),

@@ -125,7 +125,7 @@ payment = Table(
     # What buyers typed lies in the index of the list, so that searching it reads no rows.
     Index(None, "first_at", "payer", "n"),
     Index(None, "merchant", "first_at"),
-    Index(None, "merchant_uid", "first_at"),
+    Index(None, "merchant_uid", "first_at", postgresql_include=["n"]),
     Index(None, "status", "first_at"),
     _partial("ix_payment_unsettled", "next_look_at", where=UNSETTLED),
 )
@@ -208,7 +208,8 @@ attempt = Table(
     _word("error", nullable=True),
     _word("response"),
     _flag("replay"),
-    PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number"),
+    # A Redis that came back with an old copy counts again from what it has: two attempts may have one number.
+    PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number", "at"),
     sqlite_with_rowid=False,
 )
 

@@ -108,8 +108,8 @@ def _sent(connection: Connection, rows: Sequence[AnyRow]) -> Mapping[_Key, Seque
     """The deliveries of these rows by their payment, in the order of their events, with their attempts."""
     made: dict[tuple[str, str], list[Attempt]] = {}
     events = {row.event for row in rows}
-    mine = _ATTEMPT.c.imp_uid.in_({row.imp_uid for row in rows})
-    for row in connection.execute(select(_ATTEMPT).where(mine).order_by(_ATTEMPT.c.number)) if rows else ():
+    mine = select(_ATTEMPT).where(_ATTEMPT.c.imp_uid.in_({row.imp_uid for row in rows}))
+    for row in connection.execute(mine.order_by(_ATTEMPT.c.at, _ATTEMPT.c.number)) if rows else ():
         if row.event in events:
             made.setdefault((row.event, row.endpoint), []).append(Attempt(*row))
     found: dict[_Key, list[_Sent]] = {}

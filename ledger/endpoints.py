@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ledger import keys
 from ledger.cells import Cells
@@ -37,6 +38,13 @@ class RegisteredEndpoint:
     failures: int
     last_error: Reason | None
     disabled_at: float | None
+
+
+class EndpointCounts(NamedTuple):
+    """How many endpoints are enabled and fail, and how many are disabled."""
+
+    failing: int
+    disabled: int
 
 
 class Endpoints:
@@ -81,6 +89,19 @@ class Endpoints:
         for start in range(0, len(names), _AT_ONCE):
             found |= await self.some(names[start : start + _AT_ONCE])
         return [found[name] for name in names if name in found]
+
+    async def counts(self) -> EndpointCounts:
+        """How many are not as they should be, of all that there are; only what says that is read of each."""
+        now, failing, disabled = await self._cells.shared.now(), 0, 0
+        found = await self._cells.each("read_members", keys.ENDPOINTS())
+        for store, ids in zip(self._cells, found, strict=True):
+            names = [keys.ENDPOINT(name.decode()) for name in ids]
+            for start in range(0, len(names), _AT_ONCE):
+                rows = await hashes(store, names[start : start + _AT_ONCE], "state", "health")
+                disabled += sum(_state(row) == "disabled" for row in rows if row)
+                health = (load_health(row.get("health")) for row in rows if _state(row) == "enabled")
+                failing += sum(breaker(one, now) != "closed" for one in health)
+        return EndpointCounts(failing, disabled)
 
     async def states(self) -> dict[str, EndpointState]:
         """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""

@@ -12,6 +12,7 @@ RECONCILE = Lane("job", "reconcile")
 REPLAY = Lane("job", "replay")
 RETENTION = Lane("job", "tidy")
 HISTORY = Lane("job", "history")
+UNANSWERED = Lane("job", "unanswered")
 REWRITE = Lane("job", "rewrite_history")
 REWRITE_JOB = "rewrite_history"
 """The one job of that lane."""

@@ -26,7 +26,7 @@ from ledger.memory import Memory, memory
 from ledger.merchants import Merchants
 from ledger.minute_counts import Minute, minutes
 from ledger.notifications import Notifications
-from ledger.opening import OwnedHistory, is_open, open_with
+from ledger.opening import OwnedHistory, is_open, is_open_with, open_with
 from ledger.operators import Operators
 from ledger.outbox import Outbox
 from ledger.payments import Payments
@@ -165,6 +165,10 @@ class Ledger:
     async def is_open(self) -> bool:
         """Whether the ledger accepts webhooks and hands out work."""
         return await is_open(self.cells)
+
+    async def is_open_with(self, history: OwnedHistory) -> bool:
+        """Whether it does, and this is its history. Raises `HistoryUnavailable`."""
+        return await is_open_with(self.cells, history)
 
     async def now(self) -> float:
         """Redis' time in UNIX seconds."""

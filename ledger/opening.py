@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ledger.cells import Cells
-from ledger.keys import OPEN
+from ledger.keys import NAME, OPEN
 from ledger.scripting import raised
-from schemas.errors import BadSetting, LedgerNotOpen
+from schemas.errors import BadSetting, HistoryUnavailable, LedgerNotOpen
 from schemas.reasons import Reason
 
 
@@ -21,6 +21,9 @@ class OwnedHistory(Protocol):
 
     async def prepare(self) -> None:
         """Make the tables, or bring them up to date. Raises `BadSetting`."""
+
+    async def owner(self) -> str | None:
+        """The ledger whose history it is, None before one has adopted it."""
 
     async def adopt(self, ledger: str) -> str:
         """Make it the history of a ledger unless it is another's; returns whose it is."""
@@ -69,6 +72,28 @@ async def open_ledger(cells: Cells, name: str) -> None:
 async def is_open(cells: Cells) -> bool:
     """Whether all of the ledger was opened. Raises `LedgerUnavailable`."""
     return all(await _opened(cells))
+
+
+async def is_open_with(cells: Cells, history: OwnedHistory) -> bool:
+    """Whether all of the ledger was opened, and this is its history; for a process that has opened it. Where history's
+    tables are gone, they are made. Raises `LedgerUnavailable`, and `HistoryUnavailable` while it cannot be known."""
+    if not await is_open(cells):
+        return False
+    name = await cells.shared.ask("GET", cells.shared.prefix + NAME())
+    try:
+        owner = await history.owner()
+    except HistoryUnavailable:
+        owner = await _owner_once_prepared(history)
+    return owner is not None and name is not None and owner == name.decode()
+
+
+async def _owner_once_prepared(history: OwnedHistory) -> str | None:
+    try:
+        await history.prepare()
+    except BadSetting as error:
+        # What ends a process that starts is no reason for one that works to end: its history is away, no more.
+        raise HistoryUnavailable(Reason.of("history_unreliable", error=str(error))) from None
+    return await history.owner()
 
 
 async def _opened(cells: Cells) -> list[bool]:

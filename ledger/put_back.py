@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 import orjson
@@ -113,17 +113,19 @@ def _event(event: Event) -> list[Argument]:
 
 
 def _delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> list[Argument]:
-    made = max((attempt.number for attempt in attempts), default=0)
+    made = max([len(attempts), *(attempt.number for attempt in attempts)])
+    first = made - len(attempts) + 1
     next_at: Argument = "" if delivery.next_attempt_at is None else delivery.next_attempt_at
     return [
         delivery.event, delivery.endpoint, delivery.type, delivery.sequence,
         _STORED_STATE.get(delivery.state, delivery.state), delivery.created_at, next_at, delivery.reason or "",
-        delivery.attempts, made, delivery.replay or "", len(attempts), *map(_attempt, attempts),
+        delivery.attempts, made, delivery.replay or "", len(attempts), *map(_attempt, attempts, count(first)),
     ]  # fmt: skip
 
 
-def _attempt(attempt: Attempt) -> bytes:
-    """An attempt as a ledger stores it: a `schemas.endpoints.delivery.Attempt` in JSON."""
+def _attempt(attempt: Attempt, number: int) -> bytes:
+    """An attempt as a ledger stores it: a `schemas.endpoints.delivery.Attempt` in JSON; with its number where that is
+    not the one of its place, as two have the same."""
     row: dict[str, Any] = {
         "at": attempt.at / 1000,
         "status_code": attempt.status_code,
@@ -132,4 +134,6 @@ def _attempt(attempt: Attempt) -> bytes:
         "response": attempt.response,
         "replay": attempt.replay,
     }
+    if attempt.number != number:
+        row["number"] = attempt.number
     return orjson.dumps(row)

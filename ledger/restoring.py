@@ -2,14 +2,14 @@
 
 It begins in cells that are empty, and only there: all of them, or those that a node of a Cluster has lost. Each verb
 puts back what this ledger lacks and leaves alone what it has, so that whoever was interrupted begins again and comes to
-the same end. Nothing of it goes into the outbox, but how far reconciliations are.
+the same end. Nothing of it goes into the outbox, but how far reconciliations are, and webhooks that are rejected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger import keys, opening
+from ledger import keys, opening, waiting
 from ledger.accept import Intake
 from ledger.cells import Cells, by
 from ledger.endpoint_rows import load, subscription
@@ -109,7 +109,8 @@ class Restoring:
         return await put_back(self._cells, some)
 
     async def notification(self, row: entries.Notification) -> int:
-        """Accept a pending notification once more, after opening: its payment is due for a refresh."""
+        """Accept a pending notification once more, unless it waits in this open ledger: its payment is due for a
+        refresh. Where there is no such merchant any more it is rejected, as nothing would ever answer it."""
         store, here = self._cells.of(row.merchant), keys.PAYMENT(keys.payment(row.merchant, row.imp_uid))
         if (await hashes(store, [here], f"n:{row.id}"))[0]:
             return 0
@@ -117,7 +118,9 @@ class Restoring:
         try:
             await self._intake.accept(_notification(row, text(merchant, "token_hash")))
         except UnknownMerchant:
-            return 0  # it was deleted since
+            ((_, entry),) = waiting.rejected([row], Reason.of("merchant_deleted"))
+            await store.run("append_to_outbox", 1, entry, durable=True)
+            return 0
         return 1
 
     async def _put(self, name: str, rows: Sequence[tuple[str, Sequence[Argument]]]) -> int:

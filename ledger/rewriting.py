@@ -44,6 +44,10 @@ class Rewriting:
         self._cells = cells
         self._outbox = outbox
 
+    async def is_under_way(self) -> bool:
+        """Whether some cell is being written again. Raises `LedgerUnavailable`."""
+        return not all(is_missing for (is_missing,) in await self._cells.each("read_missing", keys.REWRITING()))
+
     async def step(self, cell: int = 0) -> bool:
         """Write a bounded part of a cell; whether more is left. Raises `LedgerUnavailable`."""
         return await _Part(self._cells, cell, self._outbox).step()

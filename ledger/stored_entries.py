@@ -95,7 +95,7 @@ def _delivery(row: Row, attempts: Sequence[bytes], revision: int) -> Iterator[En
             imp_uid=imp_uid,
             event=event,
             endpoint=endpoint,
-            number=number,
+            number=one.get("number", number),
             at=round(1000 * one["at"]),
             status_code=one["status_code"],
             duration_ms=one["duration_ms"],

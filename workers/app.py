@@ -26,7 +26,7 @@ from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.heartbeats import REPORT_EVERY
-from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE
+from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE, UNANSWERED
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
@@ -36,7 +36,7 @@ from runtime.signals import StopRequest
 from runtime.startup import StartupCheck
 from runtime.tracing import Tracer
 from schemas.endpoints.egress import forbidden
-from schemas.errors import HistoryUnavailable, LedgerUnavailable
+from schemas.errors import LedgerUnavailable
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 from workers.cold_payments import ColdPayments
@@ -52,6 +52,7 @@ from workers.refresh import Refresher
 from workers.replay import Replayer
 from workers.retention import HistoryRetentionJob, RetentionJob, schedule_retention
 from workers.rewrite import Rewriter
+from workers.unanswered import UnansweredJob, schedule_unanswered
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()
@@ -60,7 +61,7 @@ THREADS = 16
 THREAD_POLL_MS = 1000
 """Milliseconds after which an idle thread checks whether it must stop; work wakes it at once."""
 OPEN_CHECK_EVERY = 5.0
-"""Seconds between two checks whether Redis still has an open ledger."""
+"""Seconds between two checks whether Redis still has an open ledger, and history is still its own."""
 BREAKER_CHECK_EVERY = 5.0
 """Seconds between two looks whether i'mport has answered another worker for a merchant for whom it failed here."""
 STOP_WITHIN = 30.0
@@ -94,6 +95,7 @@ class WorkerProcess:
                 REWRITE: Rewriter(self._ledger).step,
                 RETENTION: RetentionJob(settings, self._ledger, self._history, self._reconciler).step,
                 HISTORY: HistoryRetentionJob(settings, self._ledger, self._history).step,
+                UNANSWERED: UnansweredJob(self._ledger, self._history).step,
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
@@ -154,7 +156,7 @@ class WorkerProcess:
         await self._ledger.leases.renew()
 
     async def prepare(self) -> None:
-        """Open the ledger, add the merchant that the environment names, and schedule the retention job.
+        """Open the ledger, add the merchant that the environment names, and schedule what comes again and again.
 
         Raises `BadSetting` if the encryption keys are not this ledger's, if Redis lacks what the relay needs, or if the
         history is another ledger's.
@@ -163,18 +165,13 @@ class WorkerProcess:
         if self._settings.imp_key:
             await self._ledger.merchants.ensure("default")
         await schedule_retention(self._ledger)
+        await schedule_unanswered(self._ledger)
 
     async def keep_open(self) -> None:
         """Open the ledger anew if Redis has lost it, as it may have to be restored; and where history was lost, make
-        its tables and say whose it is."""
-        if not await self._ledger.is_open() or not await self._is_history_owned():
+        its tables and say whose it is. Raises `BadSetting` where another ledger's history was put in its place."""
+        if not await self._ledger.is_open_with(self._history):
             await self.prepare()
-
-    async def _is_history_owned(self) -> bool:
-        try:
-            return await self._history.owner() is not None
-        except HistoryUnavailable:
-            return False
 
     def _stop(self, status: int) -> None:
         """Let work in flight finish and release the rest; exit at the deadline in any case."""

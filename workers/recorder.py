@@ -8,6 +8,7 @@ place that another recorder has moved; the outboxes are trimmed after that.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping
 
 import structlog
@@ -17,6 +18,7 @@ from history.write import Move
 from ledger.outbox import Item, Outbox, outbox_name
 from runtime.repeated_lines import Repeats
 from schemas.errors import HistoryUnavailable, RefusedEntries, UnknownEntry
+from schemas.reasons import Reason
 
 log = structlog.get_logger()
 
@@ -29,6 +31,8 @@ GATHER = 0.03
 dozens of entries, and lists wait for the recorder anyway."""
 IDLE_WAIT = 1.25
 """Seconds for which an idle recorder waits for an entry before it renews its lead."""
+LOOK_EVERY = 5.0
+"""Seconds between two looks whether history still has what was recorded: it may be lost while nothing is to record."""
 LEAD_AGAIN = 1.5
 """Seconds between two attempts to become the recorder."""
 FINISH_WITHIN = 3.0
@@ -58,10 +62,15 @@ class Recorder:
             return
         try:
             places = await self._record_what_waits(ledger, self._outbox.cells)
+            look_at = time.monotonic() + LOOK_EVERY
             while len(places) == len(self._outbox.cells):
                 waiting = await self._outbox.wait(places, IDLE_WAIT)
                 if await self._outbox.lead(self._owner) != ledger:
                     return
+                if time.monotonic() >= look_at:
+                    if await self._places(ledger, self._outbox.cells) != places:
+                        return
+                    look_at = time.monotonic() + LOOK_EVERY
                 for cell in waiting:
                     del places[cell]
                 places |= await self._record_what_waits(ledger, waiting)
@@ -98,26 +107,36 @@ class Recorder:
             return {}
         places = await self._places(ledger, cells)
         self._log_back()
-        items, lost = await self._outbox.read_checked(places, _share(cells))
-        for cell in lost:
-            await self._go_on_behind(ledger, cell, places[cell])
-        places = {cell: place for cell, place in places.items() if cell in items}
+        items = await self._read(ledger, places)
+        reached = {cell: places[cell] for cell in items}
         # A recorder that was killed may have left items that history has.
-        await self._outbox.trim_all({cell: places[cell] for cell, some in items.items() if not some})
+        await self._outbox.trim_all({cell: reached[cell] for cell, some in items.items() if not some})
         while busy := {cell: some for cell, some in items.items() if some}:
-            places |= await self._record(ledger, places, busy)
+            reached |= await self._record(ledger, reached, busy)
             if sum(len(item.entries) for some in busy.values() for item in some) < ENOUGH:
                 await asyncio.sleep(GATHER)
             if await self._outbox.lead(self._owner) != ledger:
                 return {}
-            items = await self._outbox.read({cell: places[cell] for cell in busy}, _share(busy))
-        return places
+            behind = {cell: reached.pop(cell) for cell in busy}
+            items = await self._read(ledger, behind)
+            reached |= {cell: behind[cell] for cell in items}
+        return reached
+
+    async def _read(self, ledger: str, places: Mapping[int, str]) -> dict[int, list[Item]]:
+        """What waits in these cells behind their places; of none that is away, or of which history had more before:
+        that is written again."""
+        items, lost = await self._outbox.read_checked(places, _share(places))
+        for cell in lost:
+            await self._go_on_behind(ledger, cell, places[cell])
+        return items
 
     async def _places(self, ledger: str, cells: Collection[int]) -> dict[int, str]:
-        """How far history has recorded these cells."""
+        """How far history has recorded these cells. Raises `HistoryUnavailable` where it is another ledger's."""
         names = {cell: outbox_name(ledger, cell) for cell in cells}
-        found = await self._history.places(list(names.values()))
-        return {cell: found[name] for cell, name in names.items()}
+        found = await self._history.standing(list(names.values()))
+        if found.owner not in (ledger, None):
+            raise HistoryUnavailable(Reason.of("history_of_another_ledger", owner=found.owner))
+        return {cell: found.places[name] for cell, name in names.items()}
 
     async def _go_on_behind(self, ledger: str, cell: int, place: str) -> None:
         """History had more before than it has now, unless another recorder has moved its place meanwhile."""
@@ -148,6 +167,8 @@ class Recorder:
                 raise
             half = len(some) // 2
             places = await self._record(ledger, places, {cell: some[:half]})
+            if places[cell] != some[half - 1].place:
+                return places
             return await self._record(ledger, places, {cell: some[half:]})
         await self._outbox.trim_all(upto)
         return upto

@@ -14,8 +14,8 @@ from ledger.notifications import StoredNotification
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Payments, the newest first; the ids of events and deliveries; notifications. `next_cursor` goes on with older
-    payments whose buyer typed the text."""
+    """Payments, the newest first, behind those whose whole number it is; the ids of events and deliveries;
+    notifications. `next_cursor` goes on with older payments whose buyer typed the text."""
 
     payments: tuple[PaymentView, ...]
     events: tuple[str, ...]

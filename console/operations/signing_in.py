@@ -19,27 +19,30 @@ OF_SOURCE = 10
 OF_ALL = 100
 WITHIN = 900.0
 """So many failed attempts of one source, and of all, in so many seconds. Until these are over, others are refused."""
+NO_LIMIT = 10**9
 
 log = structlog.get_logger()
 
 
 class SignInLimit:
-    """Limits attempts to guess a token. A source is an address, or the /64 of IPv6 that one customer gets."""
+    """Limits attempts to guess a token. A source is an address, or the /64 of IPv6 that one customer gets, or a browser
+    that is known: one that has signed in before, which others that guess cannot keep out."""
 
     def __init__(self, operators: Operators) -> None:
         self._operators = operators
         self._own: Counter[str] = Counter()
         self._own_since = time.monotonic()
 
-    async def attempt(self, source: str) -> float:
+    async def attempt(self, source: str, *, is_known: bool = False) -> float:
         """Count an attempt. 0 if it may go on, otherwise after how many seconds it may be made again."""
+        of_all = NO_LIMIT if is_known else OF_ALL
         try:
-            wait = await self._operators.try_sign_in(source, of_source=OF_SOURCE, of_all=OF_ALL, within=WITHIN)
+            wait = await self._operators.try_sign_in(source, of_source=OF_SOURCE, of_all=of_all, within=WITHIN)
             self._own.pop(source, None)
             return wait
         except LedgerUnavailable as error:
             log.warning("sign_ins_counted_alone", error=str(error))
-            return self._attempt_alone(source, time.monotonic())
+            return self._attempt_alone(source, of_all, time.monotonic())
 
     async def forgive(self, source: str) -> None:
         """The attempt was right: it does not count."""
@@ -49,11 +52,11 @@ class SignInLimit:
         except LedgerUnavailable as error:
             log.warning("sign_in_still_counts", error=str(error))
 
-    def _attempt_alone(self, source: str, now: float) -> float:
+    def _attempt_alone(self, source: str, of_all: int, now: float) -> float:
         if now - self._own_since > WITHIN:
             self._own.clear()
             self._own_since = now
-        if self._own[source] >= OF_SOURCE or self._own.total() >= OF_ALL:
+        if self._own[source] >= OF_SOURCE or self._own.total() >= of_all:
             return self._own_since + WITHIN - now
         self._own[source] += 1
         return 0.0

@@ -1,4 +1,5 @@
-"""The cookies of the console: the session, what a reader prefers, and a notice for the next page."""
+"""The cookies of the console: the session, the mark of a browser that has signed in, what a reader prefers, and a
+notice for the next page."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from runtime.encryption import Sealer
 from runtime.proxies import TrustedProxies
 from schemas.errors import Unreadable
 
-SESSION, VISITOR, NOTICE = "relay_session", "relay_visitor", "relay_notice"
+SESSION, VISITOR, NOTICE, DEVICE = "relay_session", "relay_visitor", "relay_notice", "relay_device"
 PREFERENCES = {"language": "relay_language", "theme": "relay_theme", "zone": "relay_zone"}
 _YEAR = 365 * 86400
 

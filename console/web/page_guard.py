@@ -25,6 +25,7 @@ from console.operations.signing_in import EndedSessions
 from console.operations.token_uses import TokenUses
 from console.web import addresses, catalogue, cookies, time_display
 from console.web.cookies import Cookies
+from console.web.devices import REMEMBERED
 from console.web.forms import CSRF, Form, read_form
 from console.web.headers import with_headers
 from console.web.live import Live
@@ -176,6 +177,8 @@ class PageGuard:
             self._cookies.put(request, response, cookies.SESSION, go.session, seconds=LIFETIME)
         elif go.session == "":
             self._cookies.drop(request, response, cookies.SESSION)
+        if go.device:
+            self._cookies.put(request, response, cookies.DEVICE, go.device, seconds=REMEMBERED)
         return response
 
     async def _to_sign_in(self, visit: Visit, csrf: str) -> Response:

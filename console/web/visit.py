@@ -50,8 +50,8 @@ class View:
 class Redirect:
     """Somewhere else, with a notice there: a key of the catalogue and what is filled in.
 
-    ``session`` is the cookie of one that begins, "" ends it; ``preferences`` are remembered. ``made`` is the id of what
-    was made. ``unclear``: it may have been done, though it failed.
+    ``session`` is the cookie of one that begins, "" ends it; ``device`` marks the browser; ``preferences`` are
+    remembered. ``made`` is the id of what was made. ``unclear``: it may have been done, though it failed.
     """
 
     to: str
@@ -59,6 +59,7 @@ class Redirect:
     values: Mapping[str, str] = field(default_factory=dict)
     bad: bool = False
     session: str | None = field(default=None, repr=False)
+    device: str = field(default="", repr=False)
     preferences: Mapping[str, str] = field(default_factory=dict)
     made: str | None = None
     unclear: bool = False

@@ -159,6 +159,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "history_event_damaged": ("event", "error"),
     "history_payment_damaged": ("imp_uid", "error"),
     "history_needed": (),
+    "history_of_another_ledger": ("owner",),
     "outbox_entry_of_other_version": ("version", "known"),
     "outbox_entry_unknown": ("what",),
     "outbox_entry_refused": ("place", "error"),
@@ -193,6 +194,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "not_escrow": (),
     "payment_unknown": (),
     "merchant_deleted": (),
+    "begun_anew": (),
     "lookup_failed": (),
     "test_channel_excluded": ("imp_uid", "merchant"),
     # Why a webhook is not accepted

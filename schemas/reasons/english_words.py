@@ -116,6 +116,7 @@ TEMPLATES: Mapping[str, str] = {
     "history_unreliable": "history's database cannot be relied on: {error}",
     "history_event_damaged": "history's copy of event {event} is damaged: {error}",
     "history_payment_damaged": "history's copy of payment {imp_uid} is damaged: {error}",
+    "history_of_another_ledger": "history is that of another ledger ({owner}): nothing is recorded there",
     "history_needed": "the payment may have left Redis, and only history knows what was announced of it",
     "outbox_entry_of_other_version": "the outbox has an entry of version {version}; this relay reads version {known}",
     "outbox_entry_unknown": "the outbox has an entry that this version does not know: {what}",
@@ -151,6 +152,7 @@ TEMPLATES: Mapping[str, str] = {
     "not_escrow": "i'mport does not show this as an escrow payment",
     "payment_unknown": "i'mport knows no payment of this imp_uid",
     "merchant_deleted": "the merchant was deleted",
+    "begun_anew": "the ledger was begun anew before its payment was looked up: `relay reconcile` finds the payment",
     "lookup_failed": "it cannot be looked up: {cause}",
     "test_channel_excluded": (
         "{imp_uid} is a payment of a test channel, and these do not exist for merchant {merchant} unless "

@@ -16,6 +16,7 @@ from tests.support.processes import ROOT, Processes
 from tests.support.prometheus import Prometheus
 from tests.support.redis_process import RedisServer
 from tests.support.relay import TOKEN, Relay
+from tests.support.relay_fixtures import relay_with_own_redis
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "iamport-relay.json"
 EMPTY_WHILE_HEALTHY = {
@@ -25,16 +26,8 @@ EMPTY_WHILE_HEALTHY = {
     "relay_webhook_loss_rate",
 }
 """Metrics that a relay without troubles does not have: nothing to count, nothing to lose yet."""
+relay = relay_with_own_redis()
 _METRIC = re.compile(r"\b(?:relay|process)_[a-z_]+\b(?!\")")
-
-
-@pytest.fixture
-async def relay(processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]) -> AsyncIterator[Relay]:
-    """A relay with a Redis of its own, which a test may stop."""
-    relay = Relay(processes, own_redis.url, free_port, {})
-    await relay.start()
-    yield relay
-    await relay.stop()
 
 
 @pytest.fixture

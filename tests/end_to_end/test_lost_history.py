@@ -8,6 +8,7 @@ from history import History
 from ledger.jobs import RETENTION
 from runtime.history_url import parse
 from schemas.times import rfc3339
+from tests.support.histories import history_in
 from tests.support.ledger_redis import key
 from tests.support.ledger_state import ledger_state
 from tests.support.relay import Relay
@@ -44,6 +45,29 @@ async def test_history_comes_back(relay: Relay) -> None:
     await history.close()
 
 
+async def test_it_is_noticed_while_nothing_happens(relay: Relay) -> None:
+    """The file is deleted under processes that run, and no webhook comes: soon lists have everything again."""
+    await relay.endpoint()
+    paid = await relay.paid()
+    await relay.until_received("paid", imp_uid=paid)
+    await relay.until_idle()
+    _remove_history(relay)
+    await relay.worker.logged("history_written_again")
+    await relay.until_recorded(paid, "paid")
+
+
+async def test_another_relays_history_ends_who_works(relay: Relay) -> None:
+    """It was put in the place of this one's under processes that run: they end with one line, as they do at a start."""
+    async with history_in(relay.directory) as other:
+        await other.prepare()
+        await other.adopt("ldg_other")
+    _remove_history(relay)
+    (relay.directory / "history.db").rename(relay.directory / "var" / "history.db")
+    for process in (relay.worker, relay.console):
+        assert await process.ended() == 1
+        assert "RELAY_HISTORY_URL: this is the history of another ledger (ldg_other)" in process.lines[-1]
+
+
 async def test_nothing_leaves_that_history_has_lost(relay: Relay) -> None:
     """A worker was killed and history lost; the next worker's retention comes before any recorder has found out. What
     is old stays in the ledger until history has it again."""
@@ -53,8 +77,7 @@ async def test_nothing_leaves_that_history_has_lost(relay: Relay) -> None:
     await relay.until_idle()
     await relay.worker.kill()
     await relay.console.terminate()
-    for file in (relay.directory / "var").glob("history.db*"):
-        file.unlink()
+    _remove_history(relay)
     async with ledger_state(relay.environ["REDIS_URL"]) as state:
         await state.redis.zadd(key("due", str(RETENTION)), {JOB: 1})
         relay.worker = relay.start_worker(RELAY_LEDGER_RETENTION="1s")
@@ -75,3 +98,9 @@ async def test_nothing_leaves_that_history_has_lost(relay: Relay) -> None:
     await relay.console.ready(relay.url("console") + "/readyz")
     assert (await relay.payment(paid))["status"] == "paid"
     await relay.until_recorded(paid, "paid")
+
+
+def _remove_history(relay: Relay) -> None:
+    """Its file first, so that nobody opens it without its log."""
+    for name in ("history.db", "history.db-wal", "history.db-shm"):
+        (relay.directory / "var" / name).unlink(missing_ok=True)

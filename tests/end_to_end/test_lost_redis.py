@@ -5,30 +5,20 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 
 from schemas import wire
-from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
+from tests.support.relay_fixtures import relay_with_own_redis
 
+relay = relay_with_own_redis()
 DAMAGED = b"\x28\xb5\x2f\xfd??"
 """The beginning of a compressed object, and no more."""
-
-
-@pytest.fixture
-async def relay(processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]) -> AsyncIterator[Relay]:
-    """A relay with a Redis of its own, which a test may empty."""
-    relay = Relay(processes, own_redis.url, free_port, {})
-    await relay.start()
-    yield relay
-    await relay.stop()
 
 
 async def restore(relay: Relay, *options: str, status: int = 0) -> Any:
@@ -171,15 +161,20 @@ async def test_what_is_damaged_stops_nothing_else(relay: Relay, own_redis: Redis
 
 async def test_beginning_anew(relay: Relay, own_redis: RedisServer) -> None:
     """Nothing is put back; what is set up again works beside the old history, whose payments are not announced again,
-    and sequences of new payments are above all that were used."""
+    and sequences of new payments are above all that were used. Webhooks that waited are rejected."""
     await relay.endpoint()
     old = await relay.paid()
     await relay.until_received("paid", imp_uid=old)
+    await relay.faults(status=503, times=None)
+    await relay.webhook("imp_waits")
     await lose(relay, own_redis)
     await relay.worker.logged("ledger_away")
     assert "--yes" in await restore(relay, "--begin-anew", status=2)
     assert (await restore(relay, "--begin-anew", "--yes"))["put_back"]["merchants"] == 0
     await relay.until(relay.ledger.is_open, "it is open")
+    (given_up,) = await relay.list_all("/v1/notifications", imp_uid="imp_waits")
+    assert (given_up["outcome"], "begun anew" in given_up["reason"]) == ("rejected", True)
+    await relay.faults()
     await relay.endpoint()
     new = await relay.paid()
     await relay.until(lambda: relay.subscriber.types(new), "it is delivered")

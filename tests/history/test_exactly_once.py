@@ -125,6 +125,18 @@ async def test_the_first_outcome_of_a_notification_stays(history: History) -> No
         assert (kept.outcome, kept.reason, kept.received_at, kept.extra) == ("rejected", "{}", NOW, '{"a": 1}')
 
 
+async def test_two_attempts_of_one_number(history: History) -> None:
+    """A Redis that came back with an old copy counts again from what it has: both are there, in their order."""
+    way = of_payment(1)
+    first = next(row for row in way if isinstance(row, e.Attempt))
+    before, after = (replace(first, number=2, at=NOW + at, status_code=code) for at, code in ((90, 500), (7000, 200)))
+    third = replace(first, number=3, at=NOW + 900, status_code=503)
+    assert await history.record("07", after="0-0", upto="1-0", entries=packed([*way, before, third]))
+    assert await history.record("07", after="1-0", upto="2-0", entries=packed([after, before]))
+    sent = await history.deliveries.get(f"{first.event}.{first.endpoint}")
+    assert [(row.number, row.status_code) for row in sent.attempts] == [(1, 200), (2, 500), (3, 503), (2, 200)]
+
+
 async def test_two_recorders(history: History, database: Database, history_url: str, expected: Any) -> None:
     """Two recorders of one outbox: each entry is written by one of them, once, and the other is told."""
     other = History.connect(parse(history_url))

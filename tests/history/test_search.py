@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from history import History
+from history import History, named_payments
 from history import search as history_search
 from schemas.outbox import entries as e
 from tests.support.outbox_entries import ENDPOINT, NOW, change_of, delivered, of_look, of_payment, paid
@@ -27,11 +27,41 @@ async def found(history: History, text: str) -> list[str]:
 async def test_numbers_by_how_they_begin(history: History, record: Record) -> None:
     """An order number or imp_uid, whole or its beginning."""
     await record(row for n in (1, 12, 13, 2) for row in of_payment(n, at=NOW + n))
-    assert await found(history, "order-1") == ["order-13", "order-12", "order-1"]
+    assert await found(history, "order-1") == ["order-1", "order-13", "order-12"]
     assert await found(history, " order-13 ") == ["order-13"]
     assert await found(history, "imp_000000000002") == ["order-2"]
     for nothing in ("rder-1", "order-9", "", "  ", "%", "_", "\0"):
         assert await found(history, nothing) == []
+
+
+@pytest.mark.parametrize("newest", [3, 100])
+async def test_the_newest_of_many(
+    history: History, record: Record, monkeypatch: pytest.MonkeyPatch, newest: int
+) -> None:
+    """A beginning that many numbers have finds the newest of them, whether these are among the newest of all or not;
+    exact ones are first however old they are. Neither the order of recording nor that of numbers decides."""
+    monkeypatch.setattr(named_payments, "NEWEST", newest)
+    ages = {"a-5": 1, "a-1": 9, "a-3": 5, "a-": 0, "a-2": 7, "a-4": 3, "b-1": 20, "b-2": 21, "b-3": 22}
+    for number, (order, at) in enumerate(ages.items()):
+        await record(of_payment(number, at=NOW + at, merchant_uid=order, imp_uid=f"imp_{order}"))
+    for text in ("a-", "imp_a-"):
+        hits = await history.find(text, limit=4)
+        assert [row.merchant_uid for row in hits.payments] == ["a-", "a-1", "a-2", "a-3"]
+    assert [row.merchant_uid for row in (await history.find("a", limit=4)).payments] == ["a-1", "a-2", "a-3", "a-4"]
+    assert [row.merchant_uid for row in (await history.find("imp", limit=2)).payments] == ["b-3", "b-2"]
+
+
+async def test_numbers_beyond_those_that_are_read(
+    history: History, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more than are read, none of them new, the newest are taken of the last numbers."""
+    monkeypatch.setattr(named_payments, "NEWEST", 2)
+    monkeypatch.setattr(named_payments, "_NUMBERS", tuple((one, 3) for one, _ in named_payments._NUMBERS))
+    for number in range(9):
+        order = f"a-{number}" if number < 7 else f"b-{number}"
+        await record(of_payment(number, at=NOW + number, merchant_uid=order, imp_uid=f"imp_{order}"))
+    for text in ("a-", "imp_a-"):
+        assert [row.merchant_uid for row in (await history.find(text, limit=2)).payments] == ["a-6", "a-5"]
 
 
 async def test_ids(history: History, record: Record) -> None:

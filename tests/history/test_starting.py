@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from history import History, connection, migrate, tables
 from history.connection import Database
+from history.sqlite_file import make_file
 from runtime.history_url import parse
 from schemas.errors import BadSetting, HistoryUnavailable
 from tests.support.postgres import Postgres
@@ -66,6 +67,8 @@ async def test_tables_of_a_newer_version(history: History, database: Database, h
 
 async def test_another_programs_database(database: Database, history_url: str) -> None:
     """Its tables are left alone."""
+    if (file := parse(history_url).file) is not None:
+        make_file(file)
     await database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE orders (id INTEGER)"))
     assert "tables of another program (orders)" in await refused(history_url)
 

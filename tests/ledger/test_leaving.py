@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from ledger import Ledger
 from ledger.cold_payments import record_of
 from ledger.keys import Lane
 from ledger.put_back import events_args
+from schemas.outbox.codec import pack
 from tests.support import stored_payments
 from tests.support.histories import record_all, sqlite_history
 from tests.support.ledger_driver import Driver, endpoint, paid
@@ -263,3 +265,28 @@ async def own(own_redis: Any) -> AsyncIterator[Driver]:
     await redis_of(ledger).set(key("open"), "1")
     yield Driver(ledger)
     await ledger.close()
+
+
+async def test_attempts_of_one_number_stay_apart(driver: Driver, history: History) -> None:
+    """Redis came back with an old copy, so two attempts of a delivery are its first. Put back, counted on and written
+    again to a history that has lost them, each is there once, with its number."""
+    lane = await driver.subscribe()
+    await driver.look(paid())
+    delivery = await driver.take_one(lane)
+    await driver.fail(delivery, again_in=0)
+    await driver.bury(await driver.take_one(lane))
+    await record_all(driver.ledger, history)
+    first, _ = (await history.deliveries.get(delivery.id)).attempts
+    await driver.ledger.outbox.append([pack(replace(first, at=first.at + 500, status_code=503))])
+    await leave(driver, history)
+    await fetch(driver, history)
+    await driver.ledger.deliveries.retry(delivery.id)
+    await driver.settle(await driver.take_one(lane))
+    await record_all(driver.ledger, history)
+    made = (await history.deliveries.get(delivery.id)).attempts
+    assert sorted(one.number for one in made) == [1, 1, 2, 4]
+    await driver.ledger.outbox.rewrite(None)
+    async with sqlite_history() as other:
+        while await driver.ledger.rewriting.step():
+            await record_all(driver.ledger, other)
+        assert set((await other.deliveries.get(delivery.id)).attempts) == set(made)

@@ -224,6 +224,21 @@ async def test_endpoints_are_listed_by_merchant(ledger: Ledger) -> None:
     assert await endpoints.newest(2) == (await endpoints.newest(10))[:2]
 
 
+async def test_all_endpoints_are_counted(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: those that are enabled and fail, and those that are disabled."""
+    monkeypatch.setattr("ledger.endpoints._AT_ONCE", 2)
+    endpoints = await with_merchant(ledger)
+    for number in range(7):
+        await endpoints.create(an_endpoint(number))
+    failing = EndpointHealth(failures=30, failing_since=1.0, open_until=99999999999.0, opens=9)
+    for name in ("ep_0", "ep_1", "ep_5", "ep_6"):
+        assert await ledger.delivery_lane.note_health(name, EndpointHealth(), failing)
+    for name in ("ep_1", "ep_2"):
+        await endpoints.disable(name, because("by hand"))
+    await endpoints.delete("ep_6")
+    assert await endpoints.counts() == (2, 2)
+
+
 async def test_any_number_of_rows_is_read_at_once(ledger: Ledger) -> None:
     """Also more than Lua can unpack: a list of endpoints or payments has no limit of its own."""
     await with_merchant(ledger)

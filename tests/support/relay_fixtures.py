@@ -42,6 +42,20 @@ def shared_relay(**environ: str) -> Any:
     return relay
 
 
+def relay_with_own_redis() -> Any:
+    """A fixture of a file: for each test a relay with a Redis of its own, `own_redis`, which the test may stop or
+    empty."""
+
+    @pytest.fixture
+    async def relay(processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]) -> AsyncIterator[Relay]:
+        relay = Relay(processes, own_redis.url, free_port, {})
+        await relay.start()
+        yield relay
+        await relay.stop()
+
+    return relay
+
+
 def side_by_side(stories: Sequence[Story]) -> Any:
     """A fixture of a file: stories that mostly wait, played at the same time with one relay; each by its name."""
 

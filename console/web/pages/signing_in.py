@@ -8,7 +8,8 @@ import structlog
 
 from console.http.proxied import source
 from console.operations.signing_in import EndedSessions, SignInLimit
-from console.web import addresses
+from console.web import addresses, cookies
+from console.web.devices import Devices
 from console.web.sessions import Sessions
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from runtime.proxies import TrustedProxies
@@ -18,7 +19,7 @@ log = structlog.get_logger()
 
 
 def pages(
-    sessions: Sessions, ended: EndedSessions, limit: SignInLimit, proxies: TrustedProxies
+    sessions: Sessions, devices: Devices, ended: EndedSessions, limit: SignInLimit, proxies: TrustedProxies
 ) -> tuple[PageRoute, ...]:
     """The pages that begin and end sessions."""
 
@@ -29,19 +30,21 @@ def pages(
     async def begin(visit: Visit) -> PageResult:
         to = _to(visit.form.get("to"))
         address = source(visit.request, proxies)
-        budget = budget_name(address) if address else "unknown"
-        wait = await limit.attempt(budget)
+        place = budget_name(address) if address else "unknown"
+        device = devices.known(visit.request.cookies.get(cookies.DEVICE), visit.clock.now)
+        budget = place if device is None else f"device {device}"
+        wait = await limit.attempt(budget, is_known=device is not None)
         if wait > 0:
-            log.warning("sign_in_limited", source=budget, seconds=math.ceil(wait))
+            log.warning("sign_in_limited", source=place, seconds=math.ceil(wait))
             return _page(to, 429, wait=math.ceil(wait))
         begun = sessions.begin(visit.form.get("token"), visit.clock.now)
         if begun is None:
-            log.warning("sign_in_refused", source=budget)
+            log.warning("sign_in_refused", source=place)
             return _page(to, 403)
         await limit.forgive(budget)
         session, cookie = begun
         log.info("operator_signed_in", caller=session.caller.name, read_only=session.caller.read_only)
-        return Redirect(to, session=cookie)
+        return Redirect(to, session=cookie, device=devices.mark(visit.clock.now))
 
     async def end(visit: Visit) -> PageResult:
         if visit.session is not None:

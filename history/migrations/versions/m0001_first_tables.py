@@ -104,7 +104,7 @@ def _payment() -> None:
         UniqueConstraint("imp_uid", "merchant"),
         Index(None, "first_at", "payer", "n"),
         Index(None, "merchant", "first_at"),
-        Index(None, "merchant_uid", "first_at"),
+        Index(None, "merchant_uid", "first_at", postgresql_include=["n"]),
         Index(None, "status", "first_at"),
         _partial("ix_payment_unsettled", "next_look_at", where="next_look_at IS NOT NULL"),
     )
@@ -191,7 +191,7 @@ def _attempt() -> None:
         _word("error", nullable=True),
         _word("response"),
         _flag("replay"),
-        PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number"),
+        PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number", "at"),
         sqlite_with_rowid=False,
     )
 

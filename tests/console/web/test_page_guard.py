@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from console.operations.signing_in import OF_SOURCE, WITHIN
+from console.operations.signing_in import OF_ALL, OF_SOURCE, WITHIN
 from console.web.site import PAGES
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 from tests.console.web.conftest import Reader
@@ -106,6 +106,34 @@ async def test_attempts_to_guess_a_token_are_limited(redis_url: str) -> None:
         assert 0 < int(limited.headers["retry-after"]) <= WITHIN
         assert "Try again in 15 minutes." in limited.text
         assert (await attempt("2001:db8:1::1", TOKEN)).status_code == 303
+
+
+async def test_a_flood_of_guesses_does_not_keep_operators_out(redis_url: str) -> None:
+    """A browser that has signed in before is counted by itself, wherever it is; one with a forged mark is not known."""
+    async with (
+        running(redis_url, {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}) as console,
+        http_client(console.url) as client,
+        http_client(console.url) as stranger,
+    ):
+        operator, guesser = Reader(client), Reader(stranger)
+        await operator.sign_in()
+        await operator.send("/sign-out")
+        await guesser.open("/sign-in")
+
+        async def attempt(reader: Reader, source: int, token: str) -> int:
+            from_there = {"x-forwarded-for": f"2001:db8:{source:x}::1"}
+            return (await reader.send("/sign-in", {"token": token}, **from_there)).status_code
+
+        guesses = [await attempt(guesser, n, "guess") for n in range(OF_ALL + 1)]
+        assert guesses == [403] * OF_ALL + [429]
+        await operator.open("/sign-in")
+        assert await attempt(operator, 7, TOKEN) == 303
+        client.cookies.delete("relay_session")
+        await operator.open("/sign-in")
+        answers = [await attempt(operator, 1000 + n, "guess") for n in range(OF_SOURCE + 1)]
+        assert answers == [403] * OF_SOURCE + [429]
+        stranger.cookies.set("relay_device", "forged")
+        assert await attempt(guesser, 2000, TOKEN) == 429
 
 
 async def test_right_tokens_are_not_limited(visitor: Reader) -> None:
