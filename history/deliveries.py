@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -119,7 +119,9 @@ def with_attempts(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Recor
     deliveries = [of_row(Delivery, row) for row in rows]
     if not deliveries:
         return ()
-    mine = or_(*(_of(_ATTEMPT.c, one) for one in deliveries))
+    # One statement for any number of them, as SQLAlchemy keeps what it has compiled; SQLite uses no index for tuples.
+    one_of = tuple_(_ATTEMPT.c.event, _ATTEMPT.c.endpoint).in_([(one.event, one.endpoint) for one in deliveries])
+    mine = and_(_ATTEMPT.c.imp_uid.in_({one.imp_uid for one in deliveries}), one_of)
     attempts: dict[tuple[str, str], list[Attempt]] = {}
     for row in connection.execute(select(_ATTEMPT).where(mine).order_by(_ATTEMPT.c.at, _ATTEMPT.c.number)):
         attempts.setdefault((row.event, row.endpoint), []).append(Attempt(*row))
@@ -133,12 +135,3 @@ def with_attempts(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Recor
         )
         for one in deliveries
     )
-
-
-def _of(columns: Any, delivery: Delivery) -> ColumnElement[bool]:
-    mine: ColumnElement[bool] = and_(
-        columns.imp_uid == delivery.imp_uid,
-        columns.event == delivery.event,
-        columns.endpoint == delivery.endpoint,
-    )
-    return mine

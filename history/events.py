@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -101,9 +101,10 @@ def shared_objects(connection: Connection, rows: Sequence[AnyRow]) -> Objects:
     if not wanted:
         return {}
     keys = (_OBJECTS.c.imp_uid, _OBJECTS.c.merchant, _OBJECTS.c.revision)
-    one_of = or_(*(and_(*(key == value for key, value in zip(keys, one, strict=True))) for one in wanted))
-    found = connection.execute(select(*keys, _OBJECTS.c.object).where(one_of))
-    return {(imp_uid, merchant, revision): stored for imp_uid, merchant, revision, stored in found}
+    imp_uids, _, revisions = zip(*wanted, strict=True)
+    maybe = (_OBJECTS.c.imp_uid.in_(set(imp_uids)), _OBJECTS.c.revision.in_(set(revisions)))
+    found = connection.execute(select(*keys, _OBJECTS.c.object).where(*maybe))
+    return {one: stored for *key, stored in found if (one := tuple(key)) in wanted}
 
 
 def whole(row: AnyRow, objects: Objects) -> Event:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -58,11 +58,13 @@ class Payments:
     async def some(self, names: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Payment]:
         """Those of these payments (merchant, imp_uid) that there are, by one query: what a batch of looks asks for
         payments that the ledger does not have."""
+        wanted = set(names)
 
         def read(connection: Connection) -> Mapping[tuple[str, str], Payment]:
-            wanted = or_(*(and_(_T.c.imp_uid == imp_uid, _T.c.merchant == merchant) for merchant, imp_uid in names))
-            rows = connection.execute(select(_T).where(wanted)).all()
-            return {(row.merchant, row.imp_uid): of_row(Payment, row) for row in rows}
+            # One statement for any number of them, as SQLAlchemy keeps what it has compiled.
+            rows = connection.execute(select(_T).where(_T.c.imp_uid.in_([imp_uid for _, imp_uid in names]))).all()
+            found = {(row.merchant, row.imp_uid): row for row in rows}
+            return {name: of_row(Payment, row) for name, row in found.items() if name in wanted}
 
         return await self._database.read(read) if names else {}
 

@@ -275,6 +275,22 @@ async def test_a_payments_events_are_found_by_its_imp_uid(
     assert [plan for plan in found if "(merchant=?)" in plan] == []
 
 
+async def test_batches_of_any_size_are_one_statement(
+    history: History, record: Record, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLAlchemy keeps what it has compiled: statements of their own for each size took a worker's memory."""
+    await some_of_everything(record)
+    names = [("default", f"imp_{n}") for n in range(30)]
+    rows = (await history.deliveries.list(PageRequest(limit=30))).rows
+    with caplog.at_level("INFO", "sqlalchemy.engine"):
+        for size in range(1, 30):
+            await history.payments.some(names[:size])
+            await history.events.of_payments(names[:size])
+            await history.deliveries.list(PageRequest(limit=min(size, len(rows) - 1)))
+    compiled = [line.getMessage() for line in caplog.records if "[generated in" in line.getMessage()]
+    assert len(compiled) < 10
+
+
 async def test_every_index_serves_a_list(
     history: History, database: Database, record: Record, history_url: str
 ) -> None:
