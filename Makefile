@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench chaos lock release check-image check-install clean ready ready-dev
+.PHONY: help run test lint format bench soak chaos lock release check-image check-install clean ready ready-dev
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ format: ready-dev ## format the code
 
 bench: ready-dev ## measure against local stubs, and compare with other ways to do the same job
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: ready-dev ## ten minutes under load with everything on, a minute without Redis; SECONDS=60 shortens it
+	@$(BIN)/python -m bench.soak $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 chaos: ready-dev ## inject faults under load, count what arrived, write it into docs/reliability.md
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || \

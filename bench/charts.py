@@ -11,7 +11,7 @@ WIDTH, LABELS, VALUES = 760, 210, 90
 TOP, ROW, BAR = 44, 34, 20
 COLOURS = ("#2f6fdb", "#d9822b", "#8a63d2", "#2f9e6e")
 """Of parts, in their order; distinct on white and on black, also for who cannot tell red from green."""
-_STYLE = (
+STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-weight:600}.paper{fill:#ffffff}"
     "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.paper{fill:#0d1117}}"
 )
@@ -27,7 +27,7 @@ def svg(chart: Chart) -> str:
     described = "; ".join(f"{label}: {_shown(sum(values.values()))} {chart.unit}" for label, values in chart.bars)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-        f"<title>{escape(title)}</title><desc>{escape(described)}</desc><style>{_STYLE}</style>",
+        f"<title>{escape(title)}</title><desc>{escape(described)}</desc><style>{STYLE}</style>",
         f'<rect class="paper" width="{WIDTH}" height="{height}" rx="6"/>',
         f'<text class="title" x="12" y="26">{escape(title)}</text>',
     ]

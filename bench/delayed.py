@@ -80,6 +80,8 @@ async def _postpone(driver: Driver, imp_uids: list[str], seconds: float) -> None
     """Does by hand what ends in deliveries that are due later: webhook, look-up, a first attempt that fails."""
     await asyncio.gather(*(driver.accept(imp_uid) for imp_uid in imp_uids))
     while claimed := await driver.claim(REFRESH):
-        await asyncio.gather(*(driver.commit(one, paid(one.record.imp_uid)) for one in claimed))
+        shown = [paid(one.record.imp_uid, merchant_uid=f"order_{one.record.imp_uid}") for one in claimed]
+        commits = zip(claimed, shown, strict=True)
+        await asyncio.gather(*(driver.commit(one, snapshot) for one, snapshot in commits))
     while taken := await driver.take(LANE):
         await asyncio.gather(*(driver.fail(one, seconds) for one in taken))

@@ -11,7 +11,6 @@ from bench.peer_systems import CORES, FastifyBullmq, PlainDramatiq, installed
 from bench.plan import Plan
 from bench.running import CONNECTIONS, cpu, expect_all, running, spent
 from bench.systems import RelaySystem, System
-from bench.traffic import Traffic
 
 MARKS = {PlainDramatiq.name: (5.0, 8.0), FastifyBullmq.name: (1.3, 2.0)}
 _NO_MARKS = (None, None)
@@ -42,7 +41,7 @@ async def measure(machine: Machine, system: System, imp_uids: list[str]) -> tupl
     """Payments a second of a system that is started for it, and ms of CPU a payment by kind of process."""
     async with running(machine, system) as arrivals:
         before = await cpu(machine, system)
-        sent = await Traffic(system.port).flat_out(imp_uids, connections=CONNECTIONS)
+        sent = await system.traffic().flat_out(imp_uids, connections=CONNECTIONS)
         await expect_all(arrivals, system, imp_uids, within=4 * TIMEOUT)
         took = max(arrivals.at.values()) - sent.began
         return len(imp_uids) / took, spent(before, await cpu(machine, system), len(imp_uids))

@@ -91,30 +91,31 @@ class BenchProcess:
         of those that live."""
         return tree_usage(self.pid)
 
-    def end(self) -> None:
-        """Kills it and its children."""
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Ends it and its children: kills them, or asks them by another signal."""
         with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, number)
         self._process.wait(TIMEOUT)
 
 
 class Machine:
-    """A Redis with `appendfsync always`, and the processes started beside it. What is in `folder` goes with them, what
-    is in `kept` stays until the end of the run."""
+    """A Redis with `appendfsync always` and further options, and the processes started beside it. What is in `folder`
+    goes with them, what is in `kept` stays until the end of the run."""
 
-    def __init__(self) -> None:
+    def __init__(self, *redis_options: str) -> None:
         # Not in the system's temporary folder: that may be in memory, where fsync costs nothing.
         (ROOT / "var").mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "var"))
         self.kept = Path(tempfile.mkdtemp(prefix="bench-kept-", dir=ROOT / "var"))
         self._started: list[BenchProcess] = []
+        self._redis_options = redis_options
         self._redis: BenchProcess | None = None
         self.port = free_port()
         self.redis_url = f"redis://127.0.0.1:{self.port}/0"
         self.queue_url = f"redis://127.0.0.1:{self.port}/1"
 
     def __enter__(self) -> Self:
-        self._start_redis()
+        self.start_redis()
         return self
 
     def __exit__(
@@ -133,7 +134,11 @@ class Machine:
 
     def python(self, module: str, *words: str, **environ: str) -> BenchProcess:
         """Starts ``python -m module words…`` with these variables and none of this process's settings."""
-        return self.run(module, sys.executable, "-m", module, *words, **environ)
+        return self.run(module, *self.command(module), *words, **environ)
+
+    def command(self, module: str) -> Sequence[str]:
+        """What starts a module."""
+        return sys.executable, "-m", module
 
     def run(self, name: str, *command: str, **environ: str) -> BenchProcess:
         """Starts a command with these variables and none of this process's settings."""
@@ -157,10 +162,11 @@ class Machine:
         self._end_all()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
-        self._start_redis()
+        self.start_redis()
 
-    def _start_redis(self) -> None:
-        command = arguments(find_server(), self.port, self.folder)
+    def start_redis(self) -> None:
+        """Starts Redis with what its folder has, and waits until it answers."""
+        command = [*arguments(find_server(), self.port, self.folder), *self._redis_options]
         self._redis = BenchProcess(command, os.environ, self.folder / "redis.log")
         wait_until(lambda: answers(self.port), "Redis answers")
 
@@ -170,10 +176,29 @@ class Machine:
         if self._redis is not None:
             self._redis.end()
 
+    def stop_redis(self) -> None:
+        """Stops Redis as an operator does; its data stay."""
+        self._running_redis.end(signal.SIGTERM)
+
+    @property
+    def _running_redis(self) -> BenchProcess:
+        assert self._redis is not None, "not started"
+        return self._redis
+
+    @property
+    def redis_pid(self) -> int:
+        """Redis' process id."""
+        return self._running_redis.pid
+
+    def configure_redis(self, settings: Mapping[str, str]) -> None:
+        """Changes settings of the running Redis, one after the other."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            for name, value in settings.items():
+                client.config_set(name, value)
+
     def redis_cpu(self) -> float:
         """The seconds of CPU that Redis has used."""
-        assert self._redis is not None
-        return self._redis.usage()[0]
+        return self._running_redis.usage()[0]
 
     def redis_commands(self) -> Counter[str]:
         """How often Redis has carried out each command, within scripts too, without those that asked for this."""
@@ -189,6 +214,11 @@ class Machine:
         with redis.Redis.from_url(self.redis_url) as client:
             found = client.info("memory")
         return int(found["used_memory"] - found["mem_clients_normal"] - found["mem_aof_buffer"])
+
+    def redis_log(self) -> int:
+        """The bytes of Redis' append-only file, which it rewrites from 64 MiB on."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            return int(client.info("persistence")["aof_current_size"])
 
     def redis_version(self) -> str:
         """The version of the redis-server."""

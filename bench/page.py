@@ -1,14 +1,16 @@
-"""docs/benchmarks.md's figures and charts, made of the latest results of each benchmark in docs/benchmarks/."""
+"""docs/benchmarks.md's figures and charts, and docs/scaling.md's tables, made of the latest results of each benchmark
+in docs/benchmarks/."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import made_part, scaling
 from bench.charts import svg
+from bench.costs import Stored
 from bench.figures import Report
 from bench.machine import ROOT
 from bench.parts import PARTS
@@ -16,10 +18,7 @@ from bench.show import COLUMNS, cells, name_of
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = "benchmarks/results.json"
-BEGIN, END = "<!-- made by bench: begin -->", "<!-- made by bench: end -->"
-
-Stored = Mapping[str, Mapping[str, Any]]
-"""Of each benchmark its `report` and the `facts` under which it was measured."""
+SCALING = "scaling.md"
 
 
 def write(reports: Sequence[Report], facts: Mapping[str, str], page: Path = PAGE) -> None:
@@ -32,6 +31,8 @@ def write(reports: Sequence[Report], facts: Mapping[str, str], page: Path = PAGE
     for name, text in charts(stored).items():
         (file.parent / name).write_text(text)
     page.write_text(renewed(page.read_text(), stored))
+    if (sizes := page.parent / SCALING).exists():
+        sizes.write_text(made_part.renewed(sizes.read_text(), scaling.lines(stored)))
 
 
 def load(page: Path = PAGE) -> dict[str, Mapping[str, Any]]:
@@ -42,8 +43,7 @@ def load(page: Path = PAGE) -> dict[str, Mapping[str, Any]]:
 
 def renewed(text: str, stored: Stored) -> str:
     """The page with its made part as these results say."""
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    return pattern.sub(lambda _: "\n".join((BEGIN, *_lines(stored), END)), text)
+    return made_part.renewed(text, _lines(stored))
 
 
 def charts(stored: Stored) -> dict[str, str]:
@@ -66,7 +66,7 @@ def _lines(stored: Stored) -> list[str]:
     lines += ["", *(f"- `{report.benchmark}`: {note}" for report in _reports(stored) for note in report.notes)]
     for report in _reports(stored):
         lines += ["", *(f"![{chart.title}](benchmarks/{chart.name}.svg)" for chart in report.charts)]
-    return [*_squeezed([*lines, "", *_measured(stored)])]
+    return [*lines, "", *_measured(stored)]
 
 
 def _measured(stored: Stored) -> list[str]:
@@ -78,8 +78,3 @@ def _measured(stored: Stored) -> list[str]:
     if len(by_facts) == 1:
         return [f"Measured on: {next(iter(by_facts))}."]
     return [f"- {', '.join(names)}: {facts}" for facts, names in by_facts.items()]
-
-
-def _squeezed(lines: Sequence[str]) -> list[str]:
-    """Without an empty line behind another."""
-    return [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]

@@ -7,16 +7,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from bench import (
     ack,
     answers,
+    apart,
     backlog,
+    cluster,
     delayed,
+    disk,
     end_to_end,
     fan_out,
     fullness,
+    history_away,
     idle,
     latency,
     places,
     recording,
     redis_cost,
+    replica,
     starvation,
 )
 from bench.figures import Report
@@ -39,4 +44,9 @@ PARTS: Mapping[str, Callable[[Machine, Plan], Awaitable[Report]]] = {
     "backlog": backlog.run,
     "fullness": fullness.run,
     "answers": answers.run,
+    "disk": disk.run,
+    "history-away": history_away.run,
+    "apart": apart.run,
+    "replica": replica.run,
+    "cluster": cluster.run,
 }

@@ -14,6 +14,7 @@ from bench.machine import BenchProcess, Machine, free_port, wait_until
 from bench.peers import install
 from bench.peers.install import NotInstalled
 from bench.systems import CREDENTIALS, DELIVERY_TIMEOUT, SECRET, wait_listening
+from bench.traffic import Traffic
 
 CORES = os.cpu_count() or 1
 THREADS = 8
@@ -22,6 +23,7 @@ THREADS = 8
 
 class _Peer(ABC):
     name: str
+    outside = "127.0.0.1"
     ready: str = "the worker is ready"
     """What each process that works prints once it does."""
 
@@ -38,6 +40,9 @@ class _Peer(ABC):
             "PEER_REUSES_TOKEN": "1",
             **CREDENTIALS,
         }
+
+    def traffic(self) -> Traffic:
+        return Traffic(self.port)
 
     async def start_receiver(self) -> None:
         self.port = free_port()

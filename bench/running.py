@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 
 from standardwebhooks import Webhook
 
-from bench.machine import TIMEOUT, Machine
+from bench.machine import TIMEOUT, Machine, tree_usage
 from bench.stubs import Arrivals, IamportStandIn, SubscriberStandIn, serve
 from bench.systems import SECRET, RelaySystem, System
-from bench.traffic import Traffic
 
 CONNECTIONS = 64
 """Connections that send webhooks flat out."""
@@ -24,12 +23,12 @@ WARM = 50
 async def running(machine: Machine, system: System, *, endpoints: int = 1) -> AsyncIterator[Arrivals]:
     """The running system, warmed up; what arrives at its endpoints. Verifies a signature at the end."""
     arrivals = Arrivals()
-    api, iamport = await serve(IamportStandIn)
-    port, subscriber = await serve(SubscriberStandIn, arrivals)
-    await system.start(api, [f"http://127.0.0.1:{port}/{number}" for number in range(endpoints)])
+    api, iamport = await serve(IamportStandIn, host=system.outside)
+    port, subscriber = await serve(SubscriberStandIn, arrivals, host=system.outside)
+    await system.start(api, [f"http://{system.outside}:{port}/{number}" for number in range(endpoints)])
     name = secrets.token_hex(4)  # a history that is kept may know the payments of another warm-up
     warm = [f"warm_{name}_{i}" for i in range(WARM)]
-    await Traffic(system.port).flat_out(warm, connections=8)
+    await system.traffic().flat_out(warm, connections=8)
     await expect_all(arrivals, system, warm, endpoints=endpoints)
     arrivals.forget()
     yield arrivals
@@ -53,9 +52,11 @@ async def cpu(machine: Machine, system: System) -> dict[str, float]:
 
     The relay's history has everything by then: what it costs to record is not left out.
     """
+    servers: Sequence[int] = ()
     if isinstance(system, RelaySystem):
         await recorded(system)
-    used = {"receiver": 0.0, "workers": 0.0, "Redis": machine.redis_cpu()}
+        servers = system.servers
+    used = {"receiver": 0.0, "workers": 0.0, "Redis": machine.redis_cpu() + sum(tree_usage(pid)[0] for pid in servers)}
     for name, process in system.processes.items():
         used["receiver" if name == "receiver" else "workers"] += process.usage()[0]
     return used

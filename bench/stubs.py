@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -43,7 +43,8 @@ class _Server(asyncio.Protocol):
         raise NotImplementedError
 
 
-def _json(body: bytes) -> bytes:
+def json_answer(body: bytes) -> bytes:
+    """A 200 with this JSON."""
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
@@ -55,13 +56,17 @@ class IamportStandIn(_Server):
         now = int(time.time())
         if path == "/users/getToken":
             token = b'{"access_token":"token","now":%d,"expired_at":%d}' % (now, now + 1800)
-            return _json(b'{"code":0,"message":null,"response":%s}' % token)
+            return json_answer(b'{"code":0,"message":null,"response":%s}' % token)
         if path.startswith("/payments?"):
             asked = [part.partition("=")[2] for part in path[10:].split("&") if part.startswith("imp_uid")]
-            rows = b"[%s]" % b",".join(ROW % {b"imp_uid": one.encode(), b"now": now} for one in asked)
+            rows = b"[%s]" % b",".join(map(self.row, asked))
         else:
-            rows = ROW % {b"imp_uid": path.rpartition("/")[2].encode(), b"now": now}
-        return _json(b'{"code":0,"message":null,"response":%s}' % rows)
+            rows = self.row(path.rpartition("/")[2])
+        return json_answer(b'{"code":0,"message":null,"response":%s}' % rows)
+
+    def row(self, imp_uid: str) -> bytes:
+        """A payment's JSON."""
+        return ROW % {b"imp_uid": imp_uid.encode(), b"now": int(time.time())}
 
 
 @dataclass
@@ -113,7 +118,7 @@ class SubscriberStandIn(_Server):
             lines = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:])
             self._arrivals.headers = {name.lower(): value for name, _, value in lines}
             self._arrivals.body = body
-        return _json(b"")
+        return json_answer(b"")
 
 
 class HangingSubscriber(_Server):
@@ -123,9 +128,11 @@ class HangingSubscriber(_Server):
         return b""
 
 
-async def serve(server: type[_Server], arrivals: Arrivals | None = None) -> tuple[int, asyncio.AbstractServer]:
-    """Starts a stand-in on a free port of loopback; the port and the server to close."""
+async def serve(
+    server: Callable[..., _Server], arrivals: Arrivals | None = None, *, host: str = "127.0.0.1"
+) -> tuple[int, asyncio.AbstractServer]:
+    """Starts a stand-in on a free port; the port and the server to close."""
     args = () if arrivals is None else (arrivals,)
-    listening = await asyncio.get_running_loop().create_server(lambda: server(*args), "127.0.0.1", 0, backlog=2048)
+    listening = await asyncio.get_running_loop().create_server(lambda: server(*args), host, 0, backlog=2048)
     port: int = listening.sockets[0].getsockname()[1]
     return port, listening

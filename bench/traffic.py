@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+Path = Callable[[str], str]
+"""Gives the path of a payment's webhook."""
 ANSWER_TIMEOUT = 60.0
 """Seconds after which a missing answer is an error."""
 
 
-def webhook(imp_uid: str) -> bytes:
+def webhook(imp_uid: str, path: str = "/webhooks") -> bytes:
     """A webhook request about one payment, as i'mport sends it."""
     body = b'{"imp_uid":"%s","merchant_uid":"order_%s","status":"paid"}' % (imp_uid.encode(), imp_uid.encode())
     return (
-        b"POST /webhooks HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench\r\naccept: */*\r\n"
-        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+        b"POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench\r\naccept: */*\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (path.encode(), len(body), body)
     )
 
 
@@ -41,8 +43,11 @@ class _Connection(asyncio.Protocol):
     """One connection. It calls `answered` after each answer, and `lost` if it breaks before one. It is no longer `open`
     once the server has closed it while idle."""
 
-    def __init__(self, sent: Sent, answered: Callable[[_Connection], None], lost: Callable[[], None]) -> None:
+    def __init__(
+        self, sent: Sent, path: Path, answered: Callable[[_Connection], None], lost: Callable[[], None]
+    ) -> None:
         self._sent = sent
+        self._path = path
         self._answered = answered
         self._lost = lost
         self._received = b""
@@ -59,7 +64,7 @@ class _Connection(asyncio.Protocol):
         assert self._transport is not None
         self._waiting = True
         self._sent_at = self._sent.at[imp_uid] = time.perf_counter()
-        self._transport.write(webhook(imp_uid))
+        self._transport.write(webhook(imp_uid, self._path(imp_uid)))
 
     def data_received(self, data: bytes) -> None:
         self._received = data = self._received + data
@@ -88,10 +93,12 @@ class _Connection(asyncio.Protocol):
 
 
 class Traffic:
-    """Webhooks to one port of loopback."""
+    """Webhooks to one port of a host; `path` says to which address a payment's goes."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1", path: Path = lambda _: "/webhooks") -> None:
+        self._host = host
         self._port = port
+        self._path = path
         self._open: list[_Connection] = []
         self._broken = False
         self._done: asyncio.Future[None] | None = None
@@ -153,7 +160,7 @@ class Traffic:
         loop = asyncio.get_running_loop()
         for _ in range(connections):
             _, connection = await loop.create_connection(
-                lambda: _Connection(sent, answered, self._lost), "127.0.0.1", self._port
+                lambda: _Connection(sent, self._path, answered, self._lost), self._host, self._port
             )
             self._open.append(connection)
 

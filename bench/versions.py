@@ -17,7 +17,15 @@ from tests.support.postgres import find_programs
 
 
 def versions(machine: Machine) -> dict[str, str]:
-    """Machine, versions and commit, in the order in which they are shown."""
+    """Machine, versions and commit, those of the peers included, in the order in which they are shown."""
+    found = ours(machine)
+    if shutil.which("node"):
+        found["Node"] = _first_line("node", "--version").removeprefix("v")
+    return found | _of_peers()
+
+
+def ours(machine: Machine) -> dict[str, str]:
+    """The same without what only peers need."""
     found = {
         "commit": _first_line("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
         "cores": f"{os.cpu_count()} ({_processor()})",
@@ -28,9 +36,12 @@ def versions(machine: Machine) -> dict[str, str]:
     programs = find_programs()
     if programs is not None:
         found["PostgreSQL"] = _first_line(str(programs / "postgres"), "--version").split()[2]
-    if shutil.which("node"):
-        found["Node"] = _first_line("node", "--version").removeprefix("v")
-    return found | _of_peers()
+    return found
+
+
+def of_prometheus() -> dict[str, str]:
+    """The version of the Prometheus on PATH."""
+    return {"Prometheus": _first_line("prometheus", "--version").split()[2]}
 
 
 def _of_peers() -> dict[str, str]:

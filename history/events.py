@@ -85,7 +85,7 @@ class Events:
         def read(connection: Connection) -> Mapping[tuple[str, str], Sequence[Event]]:
             found: dict[tuple[str, str], Sequence[Event]] = {}
             for merchant, imp_uid in names:
-                mine = and_(_T.c.imp_uid == imp_uid, _T.c.merchant == merchant)
+                mine = tables.belongs(_T, imp_uid, merchant)
                 newest = select(_T).where(mine).order_by(_T.c.recorded_at.desc(), _T.c.n.desc()).limit(most)
                 rows = connection.execute(newest).all()[::-1]
                 objects = shared_objects(connection, rows)

@@ -112,7 +112,7 @@ def _remove_payments(connection: Connection, numbers: Sequence[int], before: int
     order, one = tables.order_expectation, _PAYMENT.alias()
     for _, merchant, imp_uid, merchant_uid in connection.execute(_settled(numbers, before)).all():
         remove_in(connection, merchant, imp_uid)
-        another = exists().where(one.c.merchant_uid == merchant_uid, one.c.merchant == merchant)
+        another = exists().where(one.c.merchant_uid == merchant_uid, tables.is_of(one, merchant))
         mine = and_(order.c.merchant == merchant, order.c.merchant_uid == merchant_uid)
         connection.execute(delete(order).where(mine, ~another))
 
@@ -135,4 +135,4 @@ def _remove_rows(
 
 
 def _belongs(payment: Table) -> ColumnElement[bool]:
-    return and_(payment.c.imp_uid == _NOTIFICATION.c.imp_uid, payment.c.merchant == _NOTIFICATION.c.merchant)
+    return tables.belongs(payment, _NOTIFICATION.c.imp_uid, _NOTIFICATION.c.merchant)

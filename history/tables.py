@@ -20,6 +20,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    FromClause,
     Identity,
     Index,
     Integer,
@@ -323,8 +324,13 @@ about = Table(
 """What this database is (`program`), and whose history (`ledger`)."""
 
 
-def belongs(table: Table, imp_uid: Any, merchant: Any) -> ColumnElement[bool]:
-    """Whether a row belongs to a payment. It is found by its imp_uid: SQLite, left alone, would rather look through all
-    rows of the merchant."""
-    mine: ColumnElement[bool] = and_(table.c.imp_uid == imp_uid, table.c.merchant.concat("") == merchant)
+def belongs(table: FromClause, imp_uid: Any, merchant: Any) -> ColumnElement[bool]:
+    """Whether a row belongs to a payment; it is found by its imp_uid."""
+    return and_(table.c.imp_uid == imp_uid, is_of(table, merchant))
+
+
+def is_of(table: FromClause, merchant: Any) -> ColumnElement[bool]:
+    """Whether a row is a merchant's, where another condition finds it: SQLite, left alone, would rather look through
+    all rows of the merchant."""
+    mine: ColumnElement[bool] = table.c.merchant.concat("") == merchant
     return mine

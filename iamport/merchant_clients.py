@@ -62,11 +62,16 @@ class MerchantClients:
         try:
             merchant = await self._find(name)
         except NotFound:
-            raise WrongCredentials(Reason.of("merchant_not_set_up", merchant=name)) from None
+            raise not_set_up(name) from None
+        return self.of(merchant)
+
+    def of(self, merchant: MerchantCredentials) -> MerchantClient:
+        """The client of a merchant that was read just now. Raises `WrongCredentials` if its credentials are missing or
+        unusable."""
         identity = (merchant.imp_key, merchant.imp_secret, merchant.include_sandbox, merchant.tier)
-        cached = self._clients.get(name)
+        cached = self._clients.get(merchant.name)
         if cached is None or cached[0] != identity:
-            cached = self._clients[name] = (identity, self._client(merchant))
+            cached = self._clients[merchant.name] = (identity, self._client(merchant))
         return MerchantClient(merchant, cached[1])
 
     async def close(self) -> None:
@@ -95,3 +100,8 @@ class MerchantClients:
         if merchant.name != "default" or not key or secret is None:
             raise WrongCredentials(Reason.of("merchant_without_credentials", merchant=merchant.name))
         return Credentials(key, secret.get_secret_value())
+
+
+def not_set_up(merchant: str) -> WrongCredentials:
+    """The error for a merchant that there is not."""
+    return WrongCredentials(Reason.of("merchant_not_set_up", merchant=merchant))

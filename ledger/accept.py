@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 
-from ledger import waiting
+from ledger import keys, waiting
 from ledger.cells import Cells, by
+from ledger.constants import DEFAULT_MERCHANT
 from ledger.group_commit import GroupCommit
+from ledger.holders import Holders
 from ledger.redis_connection import ANSWER_WITHIN
 from ledger.rows import flat, paired
-from ledger.scripting import Argument
+from ledger.scripting import Argument, raised
 from schemas.errors import LedgerNotOpen, LedgerUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification
 from schemas.payments.source_budget import budget_name
@@ -21,10 +24,13 @@ from schemas.reasons import Reason, dump
 def unverified_source(one: Notification) -> str:
     """The name under which an unverified source is budgeted: its IPv4 address, or the /64 that an IPv6 customer gets.
     "" for sources without a budget: verified ones (i'mport, a webhook token) and this machine."""
-    if one.verified:
-        return ""
+    return "" if one.verified else _budget_of(one.source)
+
+
+@lru_cache(maxsize=4096)
+def _budget_of(source: str) -> str:
     try:
-        address = ip_address(one.source)
+        address = ip_address(source)
     except ValueError:
         return "unknown"
     if address.is_loopback:
@@ -41,6 +47,7 @@ class Intake:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
+        self._with_merchants = Holders(cells, keys.MERCHANTS)
         self._checks: GroupCommit[tuple[str, str], bool] = GroupCommit(self._check_all)
         self._accepts: GroupCommit[Notification, None] = GroupCommit(
             self._accept_all, at_once=2, enough=SECOND_BATCH_FROM
@@ -69,13 +76,14 @@ class Intake:
             raise LedgerUnavailable(Reason.of("redis_timed_out")) from None
 
     async def known_merchants(self) -> Mapping[str, str | None]:
-        """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""
-        return {
-            name: token.decode() or None
-            for store, rows in zip(self._cells, await self._cells.each("read_merchants"), strict=True)
-            for name, token in paired(rows).items()
-            if self._cells.of(name) is store  # `default` takes webhooks before it is in its cell, so each lists it
-        }
+        """Every merchant with the SHA-256 in hex of its webhook token, or None; `default` takes webhooks before it is
+        set up. Raises `LedgerUnavailable`."""
+        cells = await self._with_merchants.candidates()
+        rows = await self._cells.run("read_merchants", [(self._cells[cell], ()) for cell in cells])
+        found = dict(zip(cells, map(paired, raised(rows)), strict=True))
+        self._with_merchants.note(cell for cell, tokens in found.items() if tokens)
+        known = {name: token.decode() or None for tokens in found.values() for name, token in tokens.items()}
+        return {DEFAULT_MERCHANT: None} | known
 
     async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> None:
         """Add to the counts of refused webhooks, by `merchant:status`, and bodies, by `merchant:reason` (`BodyReason`).

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
 from typing import cast
 
 import redis
@@ -25,7 +24,7 @@ WAIT = 4.0
 
 
 class KickBroker(Broker):
-    """Sends kicks to the lists of their queues, and fetches them."""
+    """Fetches kicks from the lists of their queues; `ledger.queue` sends them."""
 
     def __init__(self, client: redis.Redis) -> None:
         super().__init__(middleware=[])
@@ -44,12 +43,8 @@ class KickBroker(Broker):
         """Send one message; kicks are never delayed. Raises redis-py's errors."""
         if delay is not None:
             raise ValueError("kicks are not delayed")
-        self.send(message.queue_name, [message])
+        self.client.rpush(key_of(message.queue_name), message.encode())
         return message
-
-    def send(self, queue_name: str, messages: Iterable[Message[None]]) -> None:
-        """Send messages of one queue in one step. Raises redis-py's errors."""
-        self.client.rpush(key_of(queue_name), *(message.encode() for message in messages))
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 0) -> Consumer:
         """A consumer that fetches no more than ``prefetch`` messages ahead of the workers; those that an earlier

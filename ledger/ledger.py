@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ledger import compatibility
 from ledger.accept import Intake
@@ -202,6 +202,10 @@ class Ledger:
         """Kick every lane that has due work and no kick under way; return the lanes kicked. One ``owner`` at a time
         sweeps."""
         return await self._sweep.kick(owner, limit)
+
+    def offer_kicks(self, actor: str, take: Callable[[str], bool]) -> None:
+        """Ask ``take`` about each lane of an actor that this process kicks: whether it works on the lane at once."""
+        self.queue.offer(actor, take)
 
     def hand_back(self, lanes: Iterable[str]) -> None:
         """Send kicks again that this process has fetched and will not follow. Returns at once."""

@@ -89,7 +89,7 @@ class Merchants:
         fields = (await hashes(self._cells.of(name), [keys.MERCHANT(name)]))[0]
         if not fields:
             raise NotFound(Reason.of("not_found", kind="merchant", id=name))
-        return _merchant(name, fields)
+        return load_merchant(name, fields)
 
     async def some(self, names: Sequence[str]) -> Sequence[Merchant]:
         """Those of these merchants that there are."""
@@ -97,7 +97,7 @@ class Merchants:
         for store, mine in by(names, self._cells.of).items():
             rows = await hashes(store, [keys.MERCHANT(name) for name in mine])
             found |= dict(zip(mine, rows, strict=True))
-        return [_merchant(name, found[name]) for name in names if found[name]]
+        return [load_merchant(name, found[name]) for name in names if found[name]]
 
     async def newest(self, most: int) -> Sequence[Merchant]:
         """The merchants that were added last, the newest first: at most `most`."""
@@ -119,7 +119,8 @@ class Merchants:
             raise Conflict(Reason.of("merchant_has_endpoints", merchant=name))
 
 
-def _merchant(name: str, row: Row) -> Merchant:
+def load_merchant(name: str, row: Row) -> Merchant:
+    """The merchant of a row `merchant:m`."""
     return Merchant(
         name=name,
         created_at=seconds(row, "created_at") or 0.0,

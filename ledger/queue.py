@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -22,8 +22,9 @@ from ledger.acl import QUEUE_CALLS, AclProblem, packed, problem_of_error, proble
 from ledger.keys import Lane
 from ledger.kick_broker import KickBroker, key_of
 from ledger.lua import script
-from ledger.redis_connection import read_url, sentinel_options
-from ledger.servers import REDIS_ERRORS
+from ledger.redis_connection import one_server, read_url, sentinel_options
+from ledger.servers import Command
+from runtime.redis_url import RedisUrl
 
 log = structlog.get_logger()
 
@@ -33,13 +34,13 @@ ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "rep
 
 LOG_LOST_EVERY = 60.0
 """Seconds between two log lines about lost kicks."""
+CONNECTIONS = 32
+
+Take = Callable[[str], bool]
 
 
-def make_broker(url: str, *, max_connections: int = 32) -> KickBroker:
-    """The broker at a URL. Nothing is connected yet.
-
-    Raises `BadSetting` for a URL that is not usable.
-    """
+def make_broker(address: RedisUrl) -> KickBroker:
+    """The broker at an address. Nothing is connected yet."""
     options: dict[str, Any] = {
         "socket_timeout": 5.0,
         "socket_connect_timeout": 2.0,
@@ -48,8 +49,7 @@ def make_broker(url: str, *, max_connections: int = 32) -> KickBroker:
         # As in ledger/redis_connection.py.
         "driver_info": None,
     }
-    address = read_url("RELAY_QUEUE_URL", url)
-    options |= {**address.options, "db": address.database, "max_connections": max_connections}
+    options |= {**address.options, "db": address.database, "max_connections": CONNECTIONS}
     if address.tls:
         options["ssl"] = True
     if address.kind == "sentinel":
@@ -65,19 +65,32 @@ def make_broker(url: str, *, max_connections: int = 32) -> KickBroker:
 
 
 class Queue:
-    """Sends kicks from an event loop; no caller waits for them."""
+    """Sends kicks from an event loop; no caller waits for them. Raises `BadSetting` for a URL that is not usable."""
 
     def __init__(self, url: str) -> None:
-        self.broker = make_broker(url)
+        address = read_url("RELAY_QUEUE_URL", url)
+        self.broker = make_broker(address)
+        self._server = one_server(address, CONNECTIONS)
+        self._here: dict[str, Take] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._lost = 0
         self._log_lost_at = float("-inf")
 
-    def kick_all(self, lanes: Iterable[bytes | str]) -> None:
-        """Send a kick for each of these lanes. Returns at once."""
-        names = [lane.decode() if isinstance(lane, bytes) else lane for lane in lanes]
-        if names:
-            task = asyncio.create_task(asyncio.to_thread(self._send, names))
+    def offer(self, actor: str, take: Take) -> None:
+        """From now on ask ``take`` about each lane of an actor that is to be kicked: whether this process works on it
+        at once. Then the kick need not go through Redis and Dramatiq's threads."""
+        self._here[actor] = take
+
+    def kick_all(self, lanes: Iterable[str]) -> None:
+        """Kick each of these lanes. Returns at once."""
+        kicks: dict[str, list[str]] = {}
+        for lane in lanes:
+            actor = ACTORS[Lane.parse(lane).kind]
+            take = self._here.get(actor)
+            if take is None or not take(lane):
+                kicks.setdefault(actor, []).append(lane)
+        if kicks:
+            task = asyncio.create_task(self._send(kicks))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
@@ -89,6 +102,7 @@ class Queue:
         """Wait for kicks under way, and close the connections."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=2)
+        await self._server.close()
         await asyncio.to_thread(self.broker.close)
 
     def _problem(self) -> AclProblem | None:
@@ -104,21 +118,24 @@ class Queue:
             return problem_of_error("queue", error)
         return problem_of_refusals("queue", refused)
 
-    def _send(self, lanes: Iterable[str]) -> None:
-        kicks: dict[str, list[Message[None]]] = {}
-        for lane in lanes:
-            actor = ACTORS[Lane.parse(lane).kind]
-            message: Message[None] = Message(queue_name=actor, actor_name=actor, args=(lane,), kwargs={}, options={})
-            kicks.setdefault(actor, []).append(message)
-        for queue, messages in kicks.items():
-            try:
-                self.broker.send(queue, messages)
-            except REDIS_ERRORS as error:
-                self._lose(messages, error)
+    async def _send(self, kicks: Mapping[str, Sequence[str]]) -> None:
+        """Send kicks of lanes to the queues of their actors, in one round trip."""
+        commands = [
+            Command(key_of(actor), ("RPUSH", key_of(actor), *(_message(actor, lane) for lane in lanes)))
+            for actor, lanes in kicks.items()
+        ]
+        answers = await self._server.send(commands)
+        for lanes, answer in zip(kicks.values(), answers, strict=True):
+            if isinstance(answer.value, Exception):
+                self._lose(lanes, answer.value)
 
-    def _lose(self, messages: list[Message[None]], error: Exception) -> None:
-        lane = messages[0].args[0]
-        self._lost += len(messages)
+    def _lose(self, lanes: Sequence[str], error: Exception) -> None:
+        self._lost += len(lanes)
         if time.monotonic() >= self._log_lost_at:
-            log.warning("kick_lost", lane=lane, error=str(error), kicks=self._lost, hint="the sweep kicks it again")
+            log.warning("kick_lost", lane=lanes[0], error=str(error), kicks=self._lost, hint="the sweep kicks it again")
             self._lost, self._log_lost_at = 0, time.monotonic() + LOG_LOST_EVERY
+
+
+def _message(actor: str, lane: str) -> bytes:
+    message: Message[None] = Message(queue_name=actor, actor_name=actor, args=(lane,), kwargs={}, options={})
+    return message.encode()

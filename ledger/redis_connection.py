@@ -40,6 +40,19 @@ def connect(url: str, *, max_connections: int = 64) -> Servers:
     Raises `BadSetting` for another URL, and for files of TLS that cannot be used.
     """
     address = read_url("REDIS_URL", url)
+
+    def clustered() -> ClusterServers:
+        connection = _packed_by_hiredis(SSLConnection if address.tls else Connection)
+        return ClusterServers(_cluster(address, max_connections, connection), address.nodes, max_connections)
+
+    if address.kind == "cluster":
+        return clustered()
+    server = one_server(address, max_connections)
+    return NamedServer(server, clustered) if address.kind == "single" else server
+
+
+def one_server(address: RedisUrl, max_connections: int) -> OneServer:
+    """The server at an address, which is none of a Cluster. Nothing is connected yet."""
     options: dict[str, Any] = {
         "socket_timeout": ANSWER_WITHIN,
         "socket_connect_timeout": ANSWER_WITHIN,
@@ -54,19 +67,7 @@ def connect(url: str, *, max_connections: int = 64) -> Servers:
         **address.options,
     }
     pooling = {"max_connections": max_connections, "timeout": ANSWER_WITHIN}
-    connection = _packed_by_hiredis(SSLConnection if address.tls else Connection)
-
-    def clustered() -> ClusterServers:
-        return ClusterServers(_cluster(address, max_connections, connection), address.nodes, max_connections)
-
     match address.kind:
-        case "cluster":
-            return clustered()
-        case "single":
-            host, port = address.nodes[0]
-            kwargs = {**options, **pooling, "host": host, "port": port, "db": address.database}
-            named = OneServer(Redis(connection_pool=BlockingConnectionPool(connection_class=connection, **kwargs)))
-            return NamedServer(named, clustered)
         case "socket":
             socket = {**options, **pooling, "path": address.path, "db": address.database}
             packing = _packed_by_hiredis(UnixDomainSocketConnection)
@@ -80,6 +81,11 @@ def connect(url: str, *, max_connections: int = 64) -> Servers:
                 address.service, watch, connection_class=managed, db=address.database, **options, **pooling
             )
             return OneServer(Redis(connection_pool=pool), watch.aclose)
+        case _:
+            host, port = address.nodes[0]
+            connection = _packed_by_hiredis(SSLConnection if address.tls else Connection)
+            kwargs = {**options, **pooling, "host": host, "port": port, "db": address.database}
+            return OneServer(Redis(connection_pool=BlockingConnectionPool(connection_class=connection, **kwargs)))
 
 
 def read_url(variable: str, url: str) -> RedisUrl:

@@ -16,8 +16,9 @@ from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
+from ledger.merchants import Merchant, load_merchant
 from ledger.offload import offload
-from ledger.rows import flat, hashes
+from ledger.rows import flat, hashes, paired
 from ledger.scripting import Argument
 from ledger.waiting import answered, escrow_changes, in_order, rejected, reported_cancellations, traceparent_of
 from schemas import wire
@@ -33,6 +34,7 @@ from schemas.payments.escrow import EscrowChange
 from schemas.payments.facts import ExpectedAmount, Status
 from schemas.reasons import Reason, dump
 
+_TEXTS = (str, bytes)
 MOST_BYTES = 262_144
 """Bytes of commits that share a call; a larger one goes alone, and fails alone where Redis has no memory for it."""
 
@@ -84,12 +86,14 @@ class ClaimedPayment:
 @dataclass(frozen=True, slots=True)
 class ClaimedPayments:
     """The result of a claim; ``now`` is Redis' time in UNIX seconds; i'mport failed ``failures`` times in a row.
-    Payments that began after ``left`` (UNIX seconds) have not left the ledger."""
+    Payments that began after ``left`` (UNIX seconds) have not left the ledger. ``merchant`` is None where nothing was
+    claimed, and for one that was deleted."""
 
     now: float
     failures: int
     payments: tuple[ClaimedPayment, ...]
     left: float = 0.0
+    merchant: Merchant | None = None
 
 
 _SOME_LEFT = ""
@@ -121,13 +125,14 @@ class RefreshLane:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        now, token, base, left, failures, rows = await self._cells[lane.cell].run_and_kick(
+        now, token, base, left, failures, row_of_merchant, rows = await self._cells[lane.cell].run_and_kick(
             "claim_payments", str(lane), limit, LEASE_MS
         )
+        merchant = load_merchant(lane.name, paired(row_of_merchant)) if row_of_merchant else None
         claimed = [
             await offload(_claimed, lane, int(token), int(base), row, rows=cold_record.rows(row[3])) for row in rows
         ]
-        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed), int(left) / 1000)
+        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed), int(left) / 1000, merchant)
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> Expectations:
         """What the merchant expects for these orders."""
@@ -294,7 +299,7 @@ def _write(
         args += [compress(event.callback.text), pack(entry)]
     args += [pack(payment), *map(pack, entries.shared or ()), *(() if entries.shared else (b"",))]
     args += [int(bool(answered) and change.has_events), len(answered), *flat(answered)]
-    return _Write(record.merchant, args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
+    return _Write(record.merchant, args, sum([len(arg) for arg in args if isinstance(arg, _TEXTS)]))
 
 
 def _needs(change: Change) -> tuple[int, int, int]:

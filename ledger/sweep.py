@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from ledger.cells import Cells
 from ledger.constants import SWEEP_AGAIN, SWEEP_EVERY, SWEEP_REST
+from ledger.holders import Holders
 from ledger.keys import LANES, WAKE, Lane
 from ledger.leases import LEASE_MS
 from ledger.memory import is_nearly_full
@@ -39,8 +40,7 @@ class Sweep:
         """When to sweep each cell."""
         self._look_at = 0.0
         self._sweeps = False
-        self._busy: Collection[int] = ()
-        """The cells that had lanes at the last look."""
+        self._with_lanes = Holders(cells, LANES)
         self._is_pressed = False
         self._skew: float | None = None
         self._thorough_until = 0.0
@@ -86,14 +86,10 @@ class Sweep:
             self._due = dict.fromkeys(self._due, 0.0)
 
     async def _first_due(self) -> dict[int, float]:
-        """When the first lane of each cell that has some is due, in UNIX seconds. Where one command can say how many
-        cells have lanes, and these are as many as at the last look, the others are not asked."""
-        names = [store.prefix + LANES() for store in self._cells]
-        cells: Sequence[int] = range(len(names))
-        if len(await self._cells.scripting.together(names)) == 1:
-            (busy,) = raised(await self._cells.scripting.ask([(names[0], ("EXISTS", *names))]))
-            cells = cells if busy != len(self._busy) else sorted(self._busy)
-        asked = [(names[cell], ("ZRANGE", names[cell], "0", "0", "WITHSCORES")) for cell in cells]
+        """When the first lane of each cell that has some is due, in UNIX seconds."""
+        cells = await self._with_lanes.candidates()
+        names = [self._cells[cell].prefix + LANES() for cell in cells]
+        asked = [(name, ("ZRANGE", name, "0", "0", "WITHSCORES")) for name in names]
         answers = await self._cells.scripting.ask(asked)
         if answers and all(isinstance(answer, Exception) for answer in answers):
             raised(answers)
@@ -102,7 +98,7 @@ class Sweep:
             for cell, answer in zip(cells, answers, strict=True)
             if answer and not isinstance(answer, Exception)
         }
-        self._busy = found.keys()
+        self._with_lanes.note(found)
         return found
 
     async def _sweep(self, cells: Collection[int], limit: int) -> list[Lane]:

@@ -7,7 +7,7 @@ with its outcome.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import msgpack
 
@@ -20,6 +20,7 @@ from schemas.reasons import Reason, dump
 
 MOST = 1_000
 """The most notifications of one payment that are read at once, but by its refresh, which reads all."""
+_RECEIVED_AT = [one.name for one in fields(Entry)].index("received_at")
 _STAMPED = b"\x92"
 """How MessagePack begins a list of two."""
 _SETTLED = 1
@@ -51,7 +52,8 @@ def unpack_stored(stored: bytes) -> Entry:
         return unpack_settled(stored)
     head, _, packed = stored.partition(b":")
     _, values = unpack_values(packed)
-    return replace(Entry(*values), received_at=int(head.partition(b" ")[0]))
+    received_at = int(head.partition(b" ")[0])
+    return Entry(*(*values[:_RECEIVED_AT], received_at, *values[_RECEIVED_AT + 1 :]))
 
 
 def traceparent_of(stored: Iterable[bytes]) -> str:

@@ -114,6 +114,7 @@ class WorkerProcess:
         for actor in (self._refresher.refresh, self._deliverer.deliver, self._jobs.work):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
+        self._ledger.offer_kicks("deliver", self._take_up)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
 
     def run(self, stop: StopRequest, on_stop: Callable[[], object] | None = None) -> int:
@@ -138,6 +139,12 @@ class WorkerProcess:
             on_stop()
         self._stop(status)
         return self._background.status() or status
+
+    def _take_up(self, lane: str) -> bool:
+        if not self._deliverer.take_up(lane):
+            return False
+        self.heartbeat.worked_on(lane)
+        return True
 
     async def sweep(self) -> None:
         """Kick every lane that has due work and no kick under way, once there may be one."""

@@ -49,6 +49,9 @@ ANSWER_WAIT = 0.05
 the lane when they end."""
 MOST_IN_FLIGHT = 5_000
 """Most callbacks under way in one process. All endpoints share this limit; a few that hang must not use it up."""
+MOST_TAKEN_UP = 16
+"""Turns under way in a process from which on it leaves the lanes that it kicks to the queue, for whoever is free. Not
+callbacks: those of endpoints that hang are under way for long, and cost nothing meanwhile."""
 MOST_STALE = 3
 """Times that a delivery is sent again at once because its reused connection had been closed."""
 WRITE_FOR = 60.0
@@ -88,7 +91,18 @@ class Deliverer:
     async def deliver(self, lane_name: str) -> None:
         """Begin a lane's turn and return: a thread that waited for slow callbacks would not be available to the
         lanes of healthy endpoints. A lane has one turn at a time in one process."""
+        self._begin_turn(Lane.parse(lane_name))
+
+    def take_up(self, lane_name: str) -> bool:
+        """Begin the turn of a lane that this process kicks, unless it has much to do: the events that it commits are
+        sent without the way through the queue. Whether it did; a turn that is under way sees what has become due."""
         lane = Lane.parse(lane_name)
+        if self._finishing or (lane not in self._turns and len(self._turns) >= MOST_TAKEN_UP):
+            return False
+        self._begin_turn(lane)
+        return True
+
+    def _begin_turn(self, lane: Lane) -> None:
         if lane in self._turns:
             self._turns[lane] = True
         else:

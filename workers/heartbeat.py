@@ -29,7 +29,11 @@ class HeartbeatMiddleware(Middleware):
     ) -> None:
         """Remember the lane that was worked on."""
         del broker, result, exception
-        self._latest = str(Lane.parse(message.args[0])), time.monotonic()
+        self.worked_on(message.args[0])
+
+    def worked_on(self, lane_name: str) -> None:
+        """Remember a lane as the latest."""
+        self._latest = str(Lane.parse(lane_name)), time.monotonic()
 
     async def report(self) -> None:
         """Write a heartbeat. Raises `LedgerUnavailable`."""

@@ -24,8 +24,10 @@ log = structlog.get_logger()
 
 MOST_ITEMS = 500
 """Items that one transaction writes; an item has one to some entries."""
+ENOUGH = 1_000
+"""Entries of one transaction after which the next one follows at once."""
 GATHER = 0.03
-"""Seconds in which the next transaction gathers entries, unless enough wait already: a commit to disk costs as much as
+"""Seconds in which the next transaction gathers entries after one that had fewer: a commit to disk costs as much as
 dozens of entries, and lists wait for the recorder anyway."""
 IDLE_WAIT = 1.25
 """Seconds for which an idle recorder waits for an entry before it renews its lead."""
@@ -111,7 +113,7 @@ class Recorder:
         await self._outbox.trim_all({cell: reached[cell] for cell, some in items.items() if not some})
         while busy := {cell: some for cell, some in items.items() if some}:
             reached |= await self._record(ledger, reached, busy)
-            if sum(map(len, busy.values())) < MOST_ITEMS:
+            if sum(len(item.entries) for some in busy.values() for item in some) < ENOUGH:
                 await asyncio.sleep(GATHER)
             if await self._outbox.lead(self._owner) != ledger:
                 return {}

@@ -13,7 +13,7 @@ from random import Random
 import structlog
 
 from iamport.client import LARGEST_LOOKUP
-from iamport.merchant_clients import MerchantClient, MerchantClients
+from iamport.merchant_clients import MerchantClient, MerchantClients, not_set_up
 from iamport.responses import LookupResult
 from ledger import Ledger
 from ledger.keys import Lane
@@ -130,7 +130,9 @@ class Refresher:
         imp_uids = [one.record.imp_uid for one in claimed.payments]
         began = time.monotonic()
         try:
-            client = await self._clients.get(lane.name)
+            if claimed.merchant is None:
+                raise not_set_up(lane.name)
+            client = self._clients.of(claimed.merchant)
             answer = await look_up_in_parts(client.client.payments, imp_uids)
         except IamportError as error:
             self._metrics.looked_up(lane.name, len(imp_uids), time.monotonic() - began, error)

@@ -1,7 +1,7 @@
 -- Leases payments that are due for a refresh.
 -- ARGV: lane, limit, lease (ms)
 -- Returns: {lanes to kick, {now (ms), token, base of sequences, when the youngest of the payments that have left had last changed (ms, 0:
---          none has), i'mport's failures in a row,
+--          none has), i'mport's failures in a row, fields of merchant:m, none where nothing is claimed or it was deleted,
 --          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {notification that waits, …}}}}
 -- uses: lanes leases notifications payments records snapshots
 
@@ -13,7 +13,7 @@ local LONG_ROW = 64
 local lane, limit, lease_ms = take(), take_number(), take_number()
 local m = name_of(lane)
 local token, may_claim = begin_claim(lane)
-if not may_claim then return {{}, {int(now()), int(token), "0", "0", 0, {}}} end
+if not may_claim then return {{}, {int(now()), int(token), "0", "0", 0, {}, {}}} end
 reclaim(lane, lease_ms)
 
 -- The row of a payment, with all that a refresh needs; of a long one no more than that, as most of it is events.
@@ -84,4 +84,5 @@ if math.max(tonumber(not_before or 0), tonumber(probe_until or 0)) <= now() then
   end
 end
 local base, left = unpack(redis.call("MGET", k("base"), k("left")))
-return {index_and_kick(lane), {int(now()), int(token), base or "0", left or "0", failures, rows}}
+local merchant = #rows > 0 and redis.call("HGETALL", k("merchant", m)) or {}
+return {index_and_kick(lane), {int(now()), int(token), base or "0", left or "0", failures, merchant, rows}}

@@ -1,11 +1,22 @@
 -- Reads items of the outbox, the oldest first. The item at the place that history has reached stays until the next is recorded: where it
 -- is not there, Redis or history came back with an old copy, or another recorder was quicker.
--- ARGV: place behind which to begin, most
+-- ARGV: place behind which to begin, most; of large items fewer, as Redis does nothing else meanwhile
 -- Returns: {"ok", or "history" where Redis knows that history had more, or "redis" where it knows of less, items {place, {field, value, …}},
 --          1 where the outbox may lack a change, else 0}
 -- uses: places
+local AT_ONCE, MOST_FIELDS = 20, 4000
+
 local after, most = take(), take_number()
-local items, lacks = redis.call("XRANGE", k("outbox"), after, "+", "COUNT", most + 1), redis.call("EXISTS", k("lacking"))
+local items, fields, from = {}, 0, after
+repeat
+  local some = redis.call("XRANGE", k("outbox"), from, "+", "COUNT", math.min(AT_ONCE, most + 1 - #items))
+  for _, item in ipairs(some) do
+    items[#items + 1] = item
+    fields = fields + #item[2]
+    from = "(" .. item[1]
+  end
+until #some < AT_ONCE or #items > most or fields >= MOST_FIELDS
+local lacks = redis.call("EXISTS", k("lacking"))
 if items[1] and items[1][1] == after then
   table.remove(items, 1)
   return {"ok", items, lacks}

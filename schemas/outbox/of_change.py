@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import orjson
+
 from schemas import wire
 from schemas.compression import compress
 from schemas.outbox import cold_record
@@ -49,7 +51,7 @@ def of_payment(record: Record, revision: int = 0, *, first_at: int = 0, changed_
         first_at=first_at,
         changed_at=changed_at,
         contradicts=wire.dumps(record.contradicts).decode(),
-        payer=payer(wire.loads(snapshot.raw)),
+        payer=payer(orjson.loads(snapshot.raw)),  # only texts are read, and orjson has written it
         snapshot=compress(snapshot.raw),
         record=cold_record.dump(record),
         erased_at=record.erased_at,

@@ -109,6 +109,8 @@ def settle_requests(
     `refunds.repeated_cancellations`). Where a request waits for one it becomes a fact, instead of the alias in
     ``found``; otherwise it is dropped.
     """
+    if not requests and not any(fact.kind is FactKind.CANCELLED for fact in (*found, *repeated)):
+        return list(found), []
     pending = {request.id: request for request in requests if request.state in UNSETTLED}
     announced, totals = cancelled_amount(known.values()), CancellableTotals(snapshot)
     repeated_by_key = {fact.key: fact for fact in repeated}

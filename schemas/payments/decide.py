@@ -11,9 +11,10 @@ Each returns a `Change`, which the ledger writes in one atomic step. Pure: the c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 
 from schemas import wire
 from schemas.errors import Conflict, NotFound
@@ -31,7 +32,7 @@ from schemas.reasons import Reason
 from schemas.schedule import until_next
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """The stored state of one payment.
 
@@ -53,11 +54,11 @@ class Record:
     possible_retraction: PossibleRetraction | None = None
     erased_at: int | None = None
 
-    @property
+    @cached_property
     def status(self) -> Status:
         return status(self.facts.values(), cancellations.open_ids(self.requests))
 
-    @property
+    @cached_property
     def contradicts(self) -> tuple[str, ...]:
         """The ids of the events that the snapshot no longer supports."""
         keys = contradicted(self.facts, self.snapshot)
@@ -100,7 +101,7 @@ def decide(
     snapshot: Snapshot,
     now: int,
     policy: Policy,
-    reported: Iterable[str] = (),
+    reported: Collection[str] = (),
     escrow_changes: Iterable[EscrowChange] = (),
 ) -> Change:
     """The change that ``snapshot``, looked up at ``now`` (UNIX seconds), makes to ``record``.
@@ -194,9 +195,11 @@ def left_to_cancel(record: Record, *, minus_requests: bool = True) -> Decimal:
 
 
 def _unexplained(
-    record: Record, reported: Iterable[str], found: Sequence[Fact], snapshot: Snapshot, now: int
+    record: Record, reported: Collection[str], found: Sequence[Fact], snapshot: Snapshot, now: int
 ) -> dict[str, int]:
     """The reported cancellations that no request, entry or fact explains, each with the time it was first missing."""
+    if not reported and not record.reported_cancellations:
+        return {}
     facts = (*record.facts.values(), *found)
     is_paid = any(fact.kind in (FactKind.PAID, FactKind.DEPOSITED) for fact in facts)
     if not is_paid or not uncancelled(snapshot, snapshot.cancel_amount):

@@ -72,7 +72,8 @@ def _paid(known: Facts, snapshot: Snapshot, now: int) -> Fact | None:
 
 def _not_after(paid: Fact, money: Iterable[Fact]) -> Fact:
     """The approval, before all other money: a gateway's clock may say otherwise."""
-    return replace(paid, at=min([paid.at, *(fact.at for fact in money)]))
+    at = min([paid.at, *(fact.at for fact in money)])
+    return paid if at == paid.at else replace(paid, at=at)
 
 
 def _before_payment(known: Facts, snapshot: Snapshot, now: int, grace: float, money: Iterable[Fact]) -> Iterator[Fact]:

@@ -75,6 +75,8 @@ def _entries(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
     Such money was announced before its entry was listed (only ``cancel_amount`` showed it), or under an earlier key of
     its entry. It is what the known entries do not account for.
     """
+    if not snapshot.cancellations:
+        return []
     timed = [(row.at or snapshot.cancelled_at or now, key, row) for key, row in keyed_cancellations(snapshot)]
     announced = cancelled_amount(known.values())
     explained = sum((row.amount for _, key, row in timed if key in known), ZERO)
@@ -99,6 +101,8 @@ def _entries(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
 
 def _with_whole(known: Facts, found: Sequence[Fact], snapshot: Snapshot) -> list[Fact]:
     """Marks as whole each cancellation after which nothing was left of what had come in by then."""
+    if not found:
+        return []
     announced, totals = cancelled_amount(known.values()), CancellableTotals(snapshot)
     marked = []
     for fact in found:

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from bench import page
+from bench import made_part, page
 from bench.charts import WIDTH, svg
 from bench.figures import Chart, Figure, Report
 from bench.parts import PARTS
 
 FACTS = {"cores": "2", "Redis": "7.0"}
-TEXT = f"Before.\n{page.BEGIN}\nold\n{page.END}\nAfter.\n"
+TEXT = f"Before.\n{made_part.BEGIN}\nold\n{made_part.END}\nAfter.\n"
 
 
 def report(name: str, *rounds: float) -> Report:

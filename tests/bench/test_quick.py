@@ -25,10 +25,11 @@ def test_a_part_runs_and_gives_its_figures() -> None:
     found = json.loads(done.stdout)
     assert found["Python"] == sys.version.split()[0]
     (report,) = found["reports"]
-    assert [figure["unit"] for figure in report["figures"]] == ["ms", "", "KiB"]
-    time, commands, memory = (figure["relay"] for figure in report["figures"])
+    assert [figure["unit"] for figure in report["figures"]] == ["ms", "", "KiB", "KiB"]
+    time, commands, memory, log = (figure["relay"] for figure in report["figures"])
     assert min(time) > 0
     assert min(commands) > 0
+    assert min(log) > 0
     assert len(memory) == len(time)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.headings import anchor
 from tests.support.processes import ROOT
 
 FOLDER = ROOT / "deploy" / "prometheus"
@@ -64,6 +65,6 @@ def test_each_alert_leads_to_a_run_book() -> None:
     """A heading of docs/operating.md, below "Run books", whose text names the alert."""
     runbooks = (ROOT / "docs" / "operating.md").read_text().partition("\n# Run books\n")[2]
     sections = re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", runbooks, re.MULTILINE)
-    texts = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-"): text for heading, text in sections}
+    texts = {anchor(heading): text for heading, text in sections}
     assert len(RUNBOOKS) == len(ALERTS)
-    assert [alert for alert, anchor in zip(ALERTS, RUNBOOKS, strict=True) if alert not in texts.get(anchor, "")] == []
+    assert [alert for alert, place in zip(ALERTS, RUNBOOKS, strict=True) if alert not in texts.get(place, "")] == []

@@ -16,6 +16,7 @@ from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from schemas.payments.facts import Status
 from scripts.reference.__main__ import outdated
 from tests.docs.conftest import RelayUp
+from tests.support.headings import anchors
 from tests.support.processes import ROOT
 from tests.support.waiting import PATIENCE
 
@@ -131,7 +132,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         if target.startswith(("https://", "http://")):
             continue
         place = (page.parent / target).resolve() if target else page
-        if not place.exists() or (anchor and anchor not in _anchors(place)):
+        if not place.exists() or (anchor and anchor not in anchors(place.read_text())):
             broken.append(found["target"])
     assert broken == []
 
@@ -154,9 +155,3 @@ def test_decisions_are_listed() -> None:
 def test_pages_name_no_machine() -> None:
     """Nothing of the machine that they were written on."""
     assert [page.name for page in PAGES if _PATHS.search(page.read_text())] == []
-
-
-def _anchors(page: Path) -> set[str]:
-    """The headings of a page as GitHub links to them."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -65,16 +65,12 @@ async def load(relay: Relay) -> None:
         await relay.play("card")
 
 
-_OF_SCRAPES = {"RelayProcessDown", "RelayNoData"}
-"""What fires when a scrape takes longer than the second that it has here: on a busy machine one may."""
-
-
 async def test_an_operator_sees_what_happens(relay: Relay, watcher: Prometheus, own_redis: RedisServer) -> None:
     """Healthy under load, then with webhooks refused, i'mport away, and at last Redis away."""
     await relay.endpoint()
     playing = asyncio.create_task(load(relay))
     await _everything_has_data(relay, watcher)
-    assert set(await watcher.firing()) <= _OF_SCRAPES
+    assert set(await watcher.firing()) <= prometheus.OF_SCRAPES
     playing.cancel()
 
     await relay.intake.post("/webhooks", json={"imp_uid": "not an imp_uid"})

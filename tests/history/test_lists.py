@@ -257,6 +257,24 @@ def _explain_postgresql(connection: Connection, statement: str, parameters: Any)
     return [line for line in plan if "Seq Scan" in line and " on endpoint" not in line]
 
 
+async def test_a_payments_events_are_found_by_its_imp_uid(
+    history: History, database: Database, record: Record, history_url: str
+) -> None:
+    """Not by looking through all of its merchant's, once for each payment of a page."""
+    if not history_url.startswith("sqlite"):
+        pytest.skip("it knows by itself how many rows a merchant has")
+    await some_of_everything(record)
+    with statements() as asked:
+        await history.events.of_payments([("default", "imp_1")])
+
+    def plans(connection: Connection) -> list[str]:
+        return [row[3] for s, v in asked for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", v).all()]
+
+    found = await database.read(plans)
+    assert any("(imp_uid=?" in plan for plan in found)
+    assert [plan for plan in found if "(merchant=?)" in plan] == []
+
+
 async def test_every_index_serves_a_list(
     history: History, database: Database, record: Record, history_url: str
 ) -> None:

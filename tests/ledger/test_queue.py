@@ -34,6 +34,25 @@ async def test_a_kick_names_its_lane(redis_url: str, lane: str, queue: str) -> N
         assert (message.actor_name, message.queue_name, message.args) == (queue, queue, (lane,))
 
 
+async def test_what_this_process_takes_up_is_not_sent(redis_url: str) -> None:
+    """Whoever is offered the lanes of an actor says which of them it works on; the others, and those of other actors,
+    go to the queue."""
+    sender, offered = Queue(queue_url(redis_url)), list[str]()
+
+    def take(lane: str) -> bool:
+        offered.append(lane)
+        return lane.endswith("mine")
+
+    sender.offer("deliver", take)
+    sender.kick_all(["07:deliver/mine", "07:deliver/theirs", "07:refresh/mine"])
+    await sender.close()
+    assert offered == ["07:deliver/mine", "07:deliver/theirs"]
+    with redis.Redis.from_url(queue_url(redis_url)) as broker:
+        left = [Message.decode(text) for text in broker.lrange("relay:deliver", 0, -1)]
+        assert [message.args for message in left] == [("07:deliver/theirs",)]
+        assert broker.llen("relay:refresh") == 1
+
+
 async def test_kicks_keep_off_the_ledgers_database(redis_url: str) -> None:
     """The broker's database is another."""
     sender = Queue(queue_url(redis_url))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ class RedisProcess:
         self._directory = directory
         self._name = name
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None, "not started"
+        return self._process.pid
 
     @property
     def log(self) -> str:
@@ -57,8 +64,7 @@ class RedisProcess:
         self._send(signal.SIGCONT)
 
     def _send(self, number: signal.Signals) -> None:
-        assert self._process is not None, "not started"
-        self._process.send_signal(number)
+        os.kill(self.pid, number)
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:

@@ -13,9 +13,9 @@ import pytest
 LONGEST = (
     "tests/chaos/test_short", "tests/chaos/test_machines", "tests/console/test_description",
     "tests/console/web/test_accessibility", "tests/chaos/", "tests/end_to_end/test_large_payments",
-    "tests/end_to_end/", "tests/receiver/test_outages", "tests/receiver/test_redis_away", "tests/docs/", "tests/cli/",
-    "tests/receiver/", "tests/console/", "tests/ledger/test_machine", "tests/ledger/test_sentinel",
-    "tests/ledger/test_cluster", "tests/ledger/",
+    "tests/bench/test_soak", "tests/end_to_end/", "tests/receiver/test_outages", "tests/receiver/test_redis_away",
+    "tests/docs/", "tests/cli/", "tests/receiver/", "tests/console/", "tests/ledger/test_machine",
+    "tests/ledger/test_sentinel", "tests/ledger/test_cluster", "tests/ledger/",
 )  # fmt: skip
 """Beginnings of the paths of what takes long, the longest first; all others follow."""
 SPLIT = (

@@ -28,7 +28,7 @@ from tests.support.subscribers import Behaviour, Subscriber
 from tests.support.waiting import PATIENCE
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
-from workers.deliver import Deliverer
+from workers.deliver import MOST_TAKEN_UP, Deliverer
 from workers.metrics import WorkerMetrics
 
 SECRET = "whsec_" + "QUFB" * 8
@@ -103,8 +103,8 @@ async def test_a_payments_story_arrives_in_order(house: House) -> None:
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         await house.subscribe(subscriber)
         await house.driver.look(paid("imp_1", 100, 200, 700))
-        until = time.monotonic() + PATIENCE
-        while await house.states() != ["delivered"] * 4 and time.monotonic() < until:
+        ends = time.monotonic() + PATIENCE
+        while await house.states() != ["delivered"] * 4 and time.monotonic() < ends:
             await house.deliver()
         sequences = [body.body.decode().split('"sequence":')[1][0] for body in subscriber.requests]
     assert sequences == ["1", "2", "3", "4"]
@@ -336,3 +336,27 @@ async def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
         release.set()
         await house.rest()
     assert await house.states() == ["pending"]
+
+
+async def test_what_it_kicks_it_takes_up_at_once(house: House) -> None:
+    """The events that a process commits reach their endpoint without the way through the queue."""
+    house.driver.ledger.offer_kicks("deliver", house.deliverer.take_up)
+    async with Subscriber(CATALOGUE["ok"]) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.look(paid("imp_1"))
+        await house.rest()
+        assert len(subscriber.requests) == 1
+    assert await house.states() == ["delivered"]
+
+
+async def test_a_process_with_much_to_do_leaves_lanes_to_others(house: House) -> None:
+    """It still sees what becomes due in a lane whose turn is under way; once it finishes it takes up nothing."""
+    taken = [house.deliverer.take_up(f"00:deliver/ep_{n}") for n in range(MOST_TAKEN_UP + 1)]
+    assert taken == [True] * MOST_TAKEN_UP + [False]
+    assert house.deliverer.take_up("00:deliver/ep_0") is True
+    await house.rest()
+    assert house.deliverer.take_up(LANE.address) is True
+    assert house.deliverer.take_up(LANE.address) is True
+    await house.rest()
+    await house.deliverer.finish(1)
+    assert house.deliverer.take_up(LANE.address) is False

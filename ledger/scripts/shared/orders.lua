@@ -2,24 +2,29 @@
 
 -- Adds payments (rows {imp_uid, merchant_uid}) of a merchant.
 local function list_under_orders(m, rows)
-  local numbers, found, changed = {}, {}, {}
-  for _, row in ipairs(rows) do
-    if row[2] ~= "" then numbers[#numbers + 1] = row[2] end
-  end
-  if #numbers == 0 then return end
-  local known = redis.call("HMGET", k("pays", m), unpack(numbers))
-  for i, number in ipairs(numbers) do found[number] = known[i] or "" end
+  local numbers, of_order = {}, {}
   for _, row in ipairs(rows) do
     local imp, number = row[1], row[2]
-    if number ~= "" and not string.find(found[number] .. " ", " " .. imp .. " ", 1, true) then
-      found[number] = found[number] .. " " .. imp
-      changed[number] = true
+    if number ~= "" then
+      if not of_order[number] then
+        of_order[number] = {}
+        numbers[#numbers + 1] = number
+      end
+      table.insert(of_order[number], imp)
     end
   end
-  local fields = {}
-  for number in pairs(changed) do
-    fields[#fields + 1] = number
-    fields[#fields + 1] = found[number]
+  if #numbers == 0 then return end
+  -- An order may have very many payments: its list is copied as seldom as possible.
+  local known, fields = redis.call("HMGET", k("pays", m), unpack(numbers)), {}
+  for i, number in ipairs(numbers) do
+    local listed, new = (known[i] or "") .. " ", {known[i] or ""}
+    for _, imp in ipairs(of_order[number]) do
+      if not string.find(listed, " " .. imp .. " ", 1, true) then new[#new + 1] = imp end
+    end
+    if #new > 1 then
+      fields[#fields + 1] = number
+      fields[#fields + 1] = table.concat(new, " ")
+    end
   end
   with_all("HSET", k("pays", m), fields)
 end

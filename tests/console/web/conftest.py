@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +13,12 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.console.conftest import TOKEN, Console
+from tests.support.browser import FLAGS, find_browser
 from tests.support.clients import http_client
 from tests.support.processes import ROOT
 
 ARTEFACTS = ROOT / "var" / "screenshots"
 """Where screenshots of a run are kept; nothing in `var` is part of the repository."""
-
-_FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 
 
 @dataclass
@@ -68,11 +63,10 @@ async def reader(visitor: Reader) -> Reader:
 
 def chromium() -> str:
     """Debian's chromium; the test is skipped where there is none."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        found = shutil.which(name)
-        if found:
-            return found
-    pytest.skip("needs a browser: apt-get install chromium")
+    found = find_browser()
+    if found is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    return found
 
 
 @pytest.fixture
@@ -80,7 +74,7 @@ async def browser() -> AsyncIterator[Browser]:
     """A browser without a screen."""
     path = chromium()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        browser = await playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         await browser.close()
 

@@ -1,0 +1,105 @@
+"""The memory of each process while the relay is under load, and whether it is flat.
+
+The medians of two fifths are compared: the second one (of ten minutes the third and the fourth) with the last one. In
+the first fifth processes still grow: pools open, caches fill, the allocator gets its arenas. A median ignores what is
+garbage for a moment. What a leak would cost is the difference by the webhooks in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.soak.stage import Stage
+
+MOST_SHARE, MOST_BYTES = 0.05, 3 * 2**20
+"""By how much memory may grow and count as flat: whichever is more."""
+
+Read = Callable[[], int]
+Samples = Sequence[tuple[float, int]]
+"""Seconds of `perf_counter`, and bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Bytes of a process early and late, and of that what it grew by for each webhook in between. `judged` is False
+    where growing is what it does: Prometheus keeps two hours in memory."""
+
+    name: str
+    early: float
+    late: float
+    a_webhook: float
+    judged: bool = True
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it has not grown by more than noise."""
+        return self.late - self.early <= max(MOST_SHARE * self.early, MOST_BYTES)
+
+
+def resident(pid: int) -> int:
+    """The resident bytes of a process: programs and libraries, and memory of its own."""
+    return _line_of_status(pid, "RssFile") + own(pid)
+
+
+def own(pid: int) -> int:
+    """The resident bytes that a process shares with no other."""
+    return _line_of_status(pid, "RssAnon")
+
+
+def readers(stage: Stage) -> Mapping[str, Read]:
+    """How to measure each process, by name."""
+    relay = {name: _of(process.pid) for name, process in stage.relay.processes.items()}
+    return {
+        **relay,
+        "Redis": _of(stage.machine.redis_pid),
+        "PostgreSQL": lambda: _own_of_tree(stage.database.pid),
+        "Prometheus": _of(stage.watcher_pid),
+    }
+
+
+async def sample(what: Mapping[str, Read], every: float, seconds: float) -> Mapping[str, Samples]:
+    """The bytes of each, every so many seconds, for so long."""
+    found: dict[str, list[tuple[float, int]]] = {name: [] for name in what}
+    ends = time.perf_counter() + seconds
+    while (now := time.perf_counter()) < ends:
+        for name, read in what.items():
+            found[name].append((now, read()))
+        await asyncio.sleep(min(every, ends - now))
+    return found
+
+
+def growth(name: str, samples: Samples, per_second: float) -> Growth:
+    """Of a process that was sampled from beginning to end."""
+    began, ended = samples[0][0], samples[-1][0]
+    fifth = (ended - began) / 5
+    early = [size for at, size in samples if began + fifth <= at < began + 2 * fifth]
+    late = [size for at, size in samples if at >= ended - fifth]
+    before, after = statistics.median(early), statistics.median(late)
+    return Growth(name, before, after, (after - before) / (3 * fifth * per_second), judged=name != "Prometheus")
+
+
+def _of(pid: int) -> Read:
+    return lambda: resident(pid)
+
+
+def _own_of_tree(pid: int) -> int:
+    """Of PostgreSQL's processes: their program is one, and their buffers are a pool of a fixed size, which fills up."""
+    total = 0
+    for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError, StopIteration):  # it has ended
+            total += own(one.pid)
+    return total
+
+
+def _line_of_status(pid: int, name: str) -> int:
+    """Bytes, of a line of the kernel's report."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
