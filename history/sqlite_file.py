@@ -31,6 +31,7 @@ def make_file(path: Path) -> None:
     One that is there is not opened: closing it would end all locks that this process has on it, and whoever closes the
     file next would take itself for the last one and remove the log, with what is committed to it from then on.
     """
+    path = path.resolve()  # of a link, the file that it leads to, and its folder
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -105,6 +105,13 @@ class Outbox:
                     await self._fill_up(cell)
         return found, lost
 
+    async def has_lost(self, merchant: str, place: str) -> bool:
+        """Whether history, which is at this place of a merchant's cell, had more of it before. Raises
+        `LedgerUnavailable`."""
+        cell = self._cells.number(merchant)
+        state, _, _ = (await self._read({cell: place}, 1))[cell]
+        return bool(state == b"history")
+
     async def rewrite(self, place: str | None, cell: int = 0) -> None:
         """Have what a cell holds written to history again: it lacks what it had before and is at this place, or (None)
         only lacks changes that the outbox lacks."""

@@ -41,6 +41,7 @@ class ColdPayments:
         self._kept = settings.retention or inf
         self._skew = min(LARGEST_SKEW, settings.ledger_retention / 10)
         self._ledger = ledger
+        self._whole = history
         self._history = history.whole_payments
         self._orders = history.payments.orders
 
@@ -73,7 +74,8 @@ class ColdPayments:
         self, merchant: str, snapshots: Sequence[Snapshot], *, left: float, now: float
     ) -> Mapping[str, Record]:
         """The records of those of these payments, which the ledger does not have, that have left it, by imp_uid.
-        ``left`` is what the ledger says of payments that have left. Raises `HistoryUnavailable`."""
+        ``left`` is what the ledger says of payments that have left. Raises `HistoryUnavailable` and
+        `LedgerUnavailable`."""
         payments = await self._payments(merchant, self._may_have_left(snapshots, left, now))
         return {imp_uid: await _record(payment) for imp_uid, payment in payments.items()}
 
@@ -94,7 +96,7 @@ class ColdPayments:
         return max(await self._ledger.cold.forgotten_until(merchant), now - self._kept) + self._skew
 
     async def is_known(self, merchant: str, imp_uid: str) -> bool:
-        """Whether history has a payment. Raises `HistoryUnavailable`."""
+        """Whether history has a payment. Raises `HistoryUnavailable` and `LedgerUnavailable`."""
         return bool(await self._payments(merchant, [imp_uid]))
 
     async def _forgotten(self, unknown: Sequence[ClaimedPayment], now: float) -> dict[str, ClaimedPayment]:
@@ -110,7 +112,16 @@ class ColdPayments:
 
     async def _payments(self, merchant: str, imp_uids: Sequence[str]) -> Mapping[str, Payment]:
         known = await self._history.records([(merchant, imp_uid) for imp_uid in imp_uids])
+        if len(known) < len(set(imp_uids)):
+            await self._check_whole(merchant)
         return {imp_uid: payment for (_, imp_uid), payment in known.items()}
+
+    async def _check_whole(self, merchant: str) -> None:
+        """Raise `HistoryUnavailable` where history lacks what it had and no worker has found out yet: that it does not
+        know a payment means nothing then."""
+        (state,) = await self._ledger.outbox.states_of(merchant)
+        if await self._ledger.outbox.has_lost(merchant, await self._whole.place(state.name)):
+            raise HistoryUnavailable(Reason.of("history_incomplete"))
 
 
 def counted(record: Record, snapshot: Snapshot) -> Record:

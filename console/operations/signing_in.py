@@ -20,6 +20,7 @@ OF_ALL = 100
 WITHIN = 900.0
 """So many failed attempts of one source, and of all, in so many seconds. Until these are over, others are refused."""
 NO_LIMIT = 10**9
+"""What failed elsewhere does not keep out a browser that is known."""
 
 log = structlog.get_logger()
 

@@ -160,6 +160,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "history_payment_damaged": ("imp_uid", "error"),
     "history_needed": (),
     "history_of_another_ledger": ("owner",),
+    "history_incomplete": (),
     "outbox_entry_of_other_version": ("version", "known"),
     "outbox_entry_unknown": ("what",),
     "outbox_entry_refused": ("place", "error"),

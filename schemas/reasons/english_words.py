@@ -116,6 +116,7 @@ TEMPLATES: Mapping[str, str] = {
     "history_unreliable": "history's database cannot be relied on: {error}",
     "history_event_damaged": "history's copy of event {event} is damaged: {error}",
     "history_payment_damaged": "history's copy of payment {imp_uid} is damaged: {error}",
+    "history_incomplete": "history lacks what it had before, and is about to be written again",
     "history_of_another_ledger": "history is that of another ledger ({owner}): nothing is recorded there",
     "history_needed": "the payment may have left Redis, and only history knows what was announced of it",
     "outbox_entry_of_other_version": "the outbox has an entry of version {version}; this relay reads version {known}",

@@ -11,6 +11,7 @@ from schemas.times import rfc3339
 from tests.support.histories import history_in
 from tests.support.ledger_redis import key
 from tests.support.ledger_state import ledger_state
+from tests.support.outbox_entries import of_payment, packed
 from tests.support.relay import Relay
 from workers.retention import JOB
 
@@ -61,6 +62,7 @@ async def test_another_relays_history_ends_who_works(relay: Relay) -> None:
     async with history_in(relay.directory) as other:
         await other.prepare()
         await other.adopt("ldg_other")
+        assert await other.record("ldg_other:00", after="0-0", upto="1-0", entries=packed(of_payment(1)))
     _remove_history(relay)
     (relay.directory / "history.db").rename(relay.directory / "var" / "history.db")
     for process in (relay.worker, relay.console):

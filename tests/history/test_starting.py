@@ -82,6 +82,18 @@ async def test_the_file_is_its_owners(tmp_path: Path) -> None:
     await history.close()
 
 
+async def test_a_link_leads_to_the_file(tmp_path: Path) -> None:
+    """Also before there is one; a log that another file has left there is not taken for its own."""
+    (tmp_path / "history.db").symlink_to(tmp_path / "disk" / "history.db")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "history.db-wal").write_bytes(b"of another file" * 1000)
+    history = History.connect(parse(f"sqlite:///{tmp_path}/history.db"))
+    await history.prepare()
+    assert await history.adopt("ledger") == "ledger"
+    assert (tmp_path / "disk" / "history.db").stat().st_mode & 0o777 == 0o600
+    await history.close()
+
+
 async def test_preparing_again_keeps_the_locks(tmp_path: Path) -> None:
     """A process that prepares a history that it has open loses nothing when another one closes the file."""
     url = f"sqlite:///{tmp_path}/history.db"

@@ -11,10 +11,9 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 from history import History
 from ledger import Ledger
-from ledger.outbox import outbox_name
 from runtime import history_url
 
-OUTBOX = "test:00"
+OUTBOX = "ldg_test:00"
 """What `record_all` calls the outbox in history."""
 _tables: list[Path] = []
 """A file with all tables, once there is one."""
@@ -60,8 +59,7 @@ async def sqlite_history() -> AsyncIterator[History]:
 
 async def record_all(ledger: Ledger, history: History) -> None:
     """Have history record all that is in the outbox, as a worker does."""
-    for cell in ledger.outbox.cells:
-        name = outbox_name("test", cell)
+    for cell, name in (await ledger.outbox.names()).items():
         place = await history.place(name)
         while items := (await ledger.outbox.read({cell: place}, 100))[cell]:
             entries = [entry for item in items for entry in item.entries]

@@ -2,9 +2,9 @@
 
 `warm_python.py SOCKET serve` imports the project's programs once, and forks for each call.
 `warm_python.py SOCKET -m MODULE …` hands its arguments, environment, directory and standard files over, and ends with
-the status that comes back; `WarmProcess` does the same for `Process`. What runs is a process of its own in every other
-way: its own session, signals and environment. The project's modules read none of these, no clock and no random number
-when they are imported. The processes of `relay up` start cold.
+the status that comes back; `WarmProcess` does the same for `Process`. What runs ends with whoever called it. It is a
+process of its own in every other way: its own session, signals and environment. The project's modules read none of
+these, no clock and no random number when they are imported. The processes of `relay up` start cold.
 """
 
 from __future__ import annotations
@@ -69,8 +69,22 @@ def _carry_out(connection: socket.socket) -> None:
         os.close(file)
     with suppress(BrokenPipeError):  # nobody waits for it any more
         connection.sendall(f"{pid}\n".encode())
+        _end_with_caller(pid, connection)
         connection.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
     os._exit(0)
+
+
+def _end_with_caller(pid: int, connection: socket.socket) -> None:
+    """Return when this process, the first of its session, has ended. If whoever called it is gone before, as a test run
+    is that was killed, it is killed with the children that it has in its process group."""
+    process = os.pidfd_open(pid)
+    both = select.poll()
+    both.register(process, select.POLLIN)
+    both.register(connection, 0)  # the other end is closed altogether
+    if process not in dict(both.poll()):
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    os.close(process)
 
 
 def _run(arguments: list[str], environ: dict[str, str], directory: str) -> None:

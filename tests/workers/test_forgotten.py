@@ -46,6 +46,23 @@ async def test_what_was_announced_is_not_announced_again(forgotten: MerchantWork
     assert await forgotten.events("imp_1") == [("paid", True)]
 
 
+async def test_a_loss_that_is_not_noticed_yet_is_waited_for(workers: MerchantWorkers) -> None:
+    """History was swapped a moment ago: that it does not know a payment means nothing."""
+    await workers.pay("imp_1", ago=5 * 86400)
+    await workers.driver.accept("imp_1")
+    await workers.look()
+    await leave(workers)
+    async with sqlite_history() as another:
+        workers.use(another)
+        await workers.driver.accept("imp_1")
+        await workers.look()
+        assert await workers.events("imp_1") == []
+        await workers.ledger.outbox.rewrite("0-0")
+        await workers.driver.pass_time(60)
+        await workers.look()
+        assert await workers.events("imp_1") == [("paid", True)]
+
+
 async def test_what_happened_since_is_announced(forgotten: MerchantWorkers) -> None:
     """A cancellation is news, though what was before is recorded silently."""
     rows = [{"cancellation_id": "c1", "amount": 1004, "cancelled_at": int(await forgotten.ledger.now()) + 90}]
