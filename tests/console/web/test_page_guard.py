@@ -113,9 +113,9 @@ async def test_a_flood_of_guesses_does_not_keep_operators_out(redis_url: str) ->
     async with (
         running(redis_url, {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}) as console,
         http_client(console.url) as client,
-        http_client(console.url) as stranger,
+        http_client(console.url) as other,
     ):
-        operator, guesser = Reader(client), Reader(stranger)
+        operator, guesser = Reader(client), Reader(other)
         await operator.sign_in()
         await operator.send("/sign-out")
         await guesser.open("/sign-in")
@@ -132,7 +132,7 @@ async def test_a_flood_of_guesses_does_not_keep_operators_out(redis_url: str) ->
         await operator.open("/sign-in")
         answers = [await attempt(operator, 1000 + n, "guess") for n in range(OF_SOURCE + 1)]
         assert answers == [403] * OF_SOURCE + [429]
-        stranger.cookies.set("relay_device", "forged")
+        other.cookies.set("relay_device", "forged")
         assert await attempt(guesser, 2000, TOKEN) == 429
 
 
