@@ -252,11 +252,13 @@ class Refresher:
         if isinstance(error, IamportFailing) and error.retry_after:
             pause = min(max(pause, error.retry_after), 10 * LONGEST_PAUSE)
         level = log.error if isinstance(error, WrongCredentials) else log.warning
-        level(
-            "iamport_failing", merchant=lane.name, error=str(error), payments=len(claimed.payments),
-            next_in=round(pause, 1),
-        )  # fmt: skip
-        await self._lane.pause(lane, pause, error.reason)
+        try:
+            await self._lane.pause(lane, pause, error.reason)
+        finally:
+            level(
+                "iamport_failing", merchant=lane.name, error=str(error), payments=len(claimed.payments),
+                next_in=round(pause, 1),
+            )  # fmt: skip
         self._metrics.breakers.open(lane.name)
         await asyncio.gather(*(self._postpone_for_pause(lane, payment) for payment in claimed.payments))
 

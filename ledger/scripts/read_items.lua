@@ -4,18 +4,18 @@
 -- Returns: {"ok", or "history" where Redis knows that history had more, or "redis" where it knows of less, items {place, {field, value, …}},
 --          1 where the outbox may lack a change, else 0}
 -- uses: places
-local AT_ONCE, MOST_FIELDS = 20, 4000
+local ITEMS_AT_ONCE, ENOUGH_FIELDS = 20, 4000
 
 local after, most = take(), take_number()
 local items, fields, from = {}, 0, after
 repeat
-  local some = redis.call("XRANGE", k("outbox"), from, "+", "COUNT", math.min(AT_ONCE, most + 1 - #items))
+  local some = redis.call("XRANGE", k("outbox"), from, "+", "COUNT", math.min(ITEMS_AT_ONCE, most + 1 - #items))
   for _, item in ipairs(some) do
     items[#items + 1] = item
     fields = fields + #item[2]
     from = "(" .. item[1]
   end
-until #some < AT_ONCE or #items > most or fields >= MOST_FIELDS
+until #some < ITEMS_AT_ONCE or #items > most or fields >= ENOUGH_FIELDS
 local lacks = redis.call("EXISTS", k("lacking"))
 if items[1] and items[1][1] == after then
   table.remove(items, 1)

@@ -26,7 +26,7 @@ from tests.support.reasons import sample
 NOW = 1795433533.0
 KOREAN = Clock(NOW, "KST", catalogue_of("ko"))
 TECHNICAL = re.compile(
-    r"\b(?:imp_\w+|merchant_uid|escrow_status|webhook|content-type|custom_data|include_sandbox|relay|merchants|put|restore|begin-anew|"
+    r"\b(?:imp_\w+|merchant_uid|escrow_status|webhook|content-type|custom_data|include_sandbox|relay|merchants|put|restore|reconcile|begin-anew|"
     r"ACL [SG]ETUSER|CONFIG GET|Redis|Cluster|RELAY_\w+|REDIS_URL|IMP_KEY|IMP_SECRET|maxmemory|rename-command|"
     r"JSON|UTF|HTTP|URL|API|TLS|DNS|NAT|RFC|ASCII|Retry-After|gone|code|default|https?|sandbox|V[12]|A-Z|a-z|"
     r"metrics|KiB|Idempotency-Key|application/json|application/x-www-form-urlencoded|"
