@@ -8,35 +8,24 @@ from __future__ import annotations
 
 import secrets
 
-import orjson
-
+from console.web.sealed_rows import SealedRows
 from runtime.encryption import Sealer
-from schemas.errors import Unreadable
 
 REMEMBERED = 90 * 86400
 """Seconds for which a browser is known after it has signed in."""
-_PURPOSE = "console device"
 
 
 class Devices:
     """Marks browsers, and knows them again."""
 
     def __init__(self, sealer: Sealer) -> None:
-        self._sealer = sealer
+        self._rows = SealedRows(sealer, "console device")
 
     def mark(self, now: float) -> str:
         """The cookie of a browser that has signed in at `now` (UNIX seconds)."""
-        row = {"purpose": _PURPOSE, "name": secrets.token_urlsafe(16), "ends_at": now + REMEMBERED}
-        return self._sealer.seal(orjson.dumps(row).decode())
+        return self._rows.seal({"name": secrets.token_urlsafe(16)}, now + REMEMBERED)
 
     def known(self, cookie: str | None, now: float) -> str | None:
         """The name of a browser with this cookie; None for one that has none, a forged one or one that has expired."""
-        if not cookie:
-            return None
-        try:
-            row = orjson.loads(self._sealer.open(cookie))
-        except (Unreadable, ValueError):
-            return None
-        if not isinstance(row, dict) or row.get("purpose") != _PURPOSE or row["ends_at"] <= now:
-            return None
-        return str(row["name"])
+        row = self._rows.open(cookie, now)
+        return None if row is None else str(row["name"])

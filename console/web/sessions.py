@@ -12,16 +12,13 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import orjson
-
+from console.web.sealed_rows import SealedRows
 from runtime.api_tokens import ApiTokens, Caller
 from runtime.encryption import Sealer
 from runtime.setting_values import ApiToken
-from schemas.errors import Unreadable
 
 LIFETIME = 12 * 3600
 """Seconds after which one has to sign in again."""
-_PURPOSE = "console session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class Sessions:
     """Begins sessions, and resumes them from their cookie."""
 
     def __init__(self, sealer: Sealer, tokens: ApiTokens, known: Iterable[ApiToken]) -> None:
-        self._sealer = sealer
+        self._rows = SealedRows(sealer, "console session")
         self._tokens = tokens
         holders = [tokens.holder(token.value.get_secret_value()) for token in known]
         self._callers = {caller.name: caller for caller in holders if caller is not None}
@@ -49,26 +46,13 @@ class Sessions:
         if caller is None or caller.metrics_only:
             return None
         session = Session(caller, now + LIFETIME, secrets.token_urlsafe(24))
-        row = {
-            "purpose": _PURPOSE,
-            "caller": caller.name,
-            "rights": caller.rights,
-            "ends_at": session.ends_at,
-            "csrf": session.csrf,
-        }
-        return session, self._sealer.seal(orjson.dumps(row).decode())
+        row = {"caller": caller.name, "rights": caller.rights, "csrf": session.csrf}
+        return session, self._rows.seal(row, session.ends_at)
 
     def resume(self, cookie: str | None, now: float) -> Session | None:
         """The session of a cookie; None where it has expired or is forged, or its token is no longer valid."""
-        if not cookie:
-            return None
-        try:
-            row = orjson.loads(self._sealer.open(cookie))
-        except (Unreadable, ValueError):
-            return None
-        if not isinstance(row, dict) or row.get("purpose") != _PURPOSE:
-            return None
-        if row["ends_at"] <= now:
+        row = self._rows.open(cookie, now)
+        if row is None:
             return None
         caller = self._callers.get(row["caller"])
         if caller is None or caller.rights != row.get("rights"):
