@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -240,13 +240,18 @@ async def test_no_list_scans(history: History, database: Database, record: Recor
 
 
 def _explain_sqlite(connection: Connection, statement: str, parameters: Any) -> list[str]:
-    plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    plan = _plans(connection, [(statement, parameters)])
     # Endpoints are few, and a step of rows is not a table.
     scans = [line for line in plan if re.match(r"SCAN \w+$", line) and not re.match(r"SCAN (anon_\d|endpoint$)", line)]
     is_one_payments = any("(imp_uid=?" in line for line in plan)
     sorts = [line for line in plan if "TEMP B-TREE FOR ORDER BY" in line and not is_one_payments]
     bounded = 1 if "anon_1" in statement else 0  # the rows of one step, of which some are kept
     return scans + sorts[bounded:]
+
+
+def _plans(connection: Connection, asked: Sequence[tuple[str, Any]]) -> list[str]:
+    """How SQLite would answer what was asked, line by line."""
+    return [row[3] for s, v in asked for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", v).all()]
 
 
 def _explain_postgresql(connection: Connection, statement: str, parameters: Any) -> list[str]:
@@ -267,10 +272,7 @@ async def test_a_payments_events_are_found_by_its_imp_uid(
     with statements() as asked:
         await history.events.of_payments([("default", "imp_1")])
 
-    def plans(connection: Connection) -> list[str]:
-        return [row[3] for s, v in asked for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", v).all()]
-
-    found = await database.read(plans)
+    found = await database.read(lambda connection: _plans(connection, asked))
     assert any("(imp_uid=?" in plan for plan in found)
     assert [plan for plan in found if "(merchant=?)" in plan] == []
 
@@ -304,11 +306,6 @@ async def test_every_index_serves_a_list(
         await history.find("order-3")
         _ = [row async for row in history.restore.payments(T0)]
 
-    def plans(connection: Connection) -> str:
-        return "\n".join(
-            row[3] for s, v in asked for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", v).all()
-        )
-
     def indexes(connection: Connection) -> list[str]:
         return list(
             connection.exec_driver_sql(
@@ -316,5 +313,5 @@ async def test_every_index_serves_a_list(
             ).scalars()
         )
 
-    seen = await database.read(plans)
+    seen = "\n".join(await database.read(lambda connection: _plans(connection, asked)))
     assert [name for name in await database.read(indexes) if f"{name} " not in seen and f"{name}\n" not in seen] == []
