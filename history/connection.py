@@ -178,13 +178,23 @@ def _without_limits(connection: Connection) -> None:
 
 @asynccontextmanager
 async def _available(patience: float) -> AsyncIterator[None]:
+    """Give every trouble as `HistoryUnavailable`. A connection that cannot be put in order once its caller is cancelled
+    hides the cancellation behind a trouble of its own: whoever is to stop must not take it for one, and try again."""
+    before = _cancellations()
     try:
         async with asyncio.timeout(patience):
             yield
     except TimeoutError:
         raise HistoryUnavailable(Reason.of("history_timed_out")) from None
     except _TROUBLES as error:
+        if _cancellations() > before:
+            raise asyncio.CancelledError from error
         raise HistoryUnavailable(Reason.of("history_unreliable", error=trouble(error))) from error
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def trouble(error: BaseException) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hiredis
 import redis.exceptions as trouble
@@ -42,7 +43,7 @@ def connect(url: str, *, max_connections: int = 64) -> Servers:
     address = read_url("REDIS_URL", url)
 
     def clustered() -> ClusterServers:
-        connection = _packed_by_hiredis(SSLConnection if address.tls else Connection)
+        connection = _lean(SSLConnection if address.tls else Connection)
         return ClusterServers(_cluster(address, max_connections, connection), address.nodes, max_connections)
 
     if address.kind == "cluster":
@@ -70,20 +71,20 @@ def one_server(address: RedisUrl, max_connections: int) -> OneServer:
     match address.kind:
         case "socket":
             socket = {**options, **pooling, "path": address.path, "db": address.database}
-            packing = _packed_by_hiredis(UnixDomainSocketConnection)
+            packing = _lean(UnixDomainSocketConnection)
             return OneServer(Redis(connection_pool=BlockingConnectionPool(connection_class=packing, **socket)))
         case "sentinel":
             # A dead Sentinel is not retried: the next one is asked.
             asking = {**sentinel_options(address), "retry": Retry(NoBackoff(), 0)}
             watch = _Sentinels(address.nodes, sentinel_kwargs=asking, **options)
-            managed = _packed_by_hiredis(SentinelManagedSSLConnection if address.tls else SentinelManagedConnection)
+            managed = _lean(SentinelManagedSSLConnection if address.tls else SentinelManagedConnection)
             pool = _SentinelPool(
                 address.service, watch, connection_class=managed, db=address.database, **options, **pooling
             )
             return OneServer(Redis(connection_pool=pool), watch.aclose)
         case _:
             host, port = address.nodes[0]
-            connection = _packed_by_hiredis(SSLConnection if address.tls else Connection)
+            connection = _lean(SSLConnection if address.tls else Connection)
             kwargs = {**options, **pooling, "host": host, "port": port, "db": address.database}
             return OneServer(Redis(connection_pool=BlockingConnectionPool(connection_class=connection, **kwargs)))
 
@@ -161,9 +162,21 @@ class _Sentinels(Sentinel):
         raise MasterNotFoundError(f"no Sentinel says who the primary of {service_name} is: {said}")
 
 
-class _HiredisPacking:
-    """Packs commands with hiredis. redis-py's asyncio connections pack them in Python, argument by argument, and the
-    scripts here take thousands of arguments: that was a tenth of the cost of accepting a webhook."""
+class _Lean:
+    """How redis-py's connections send commands here.
+
+    They are packed by hiredis. redis-py packs them in Python, argument by argument, and the scripts here take thousands
+    of arguments: that was a tenth of the cost of accepting a webhook. And they are sent without `asyncio.wait_for`: it
+    makes a task for each, and before Python 3.12 it loses a cancellation that comes when the task has just ended.
+    """
+
+    if TYPE_CHECKING:
+        is_connected: bool
+        socket_timeout: float | None
+        _writer: asyncio.StreamWriter
+
+        async def connect(self) -> None: ...
+        async def disconnect(self, nowait: bool = False) -> None: ...
 
     def pack_command(self, *args: Any) -> list[bytes]:
         name, *rest = args
@@ -173,6 +186,23 @@ class _HiredisPacking:
     def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
         return [packed for command in commands for packed in self.pack_command(*command)]
 
+    async def send_packed_command(self, command: Iterable[bytes], **_health: bool) -> None:
+        if not self.is_connected:
+            await self.connect()
+        try:
+            async with asyncio.timeout(self.socket_timeout):
+                self._writer.writelines(command)
+                await self._writer.drain()
+        except TimeoutError:
+            await self.disconnect(nowait=True)
+            raise trouble.TimeoutError("nothing could be sent to it in time") from None
+        except OSError as error:
+            await self.disconnect(nowait=True)
+            raise trouble.ConnectionError(f"nothing could be sent to it: {error}") from error
+        except BaseException:
+            await self.disconnect(nowait=True)  # half of a command may have been sent
+            raise
 
-def _packed_by_hiredis(plain: type[AbstractConnection]) -> type[AbstractConnection]:
-    return type(f"Packing{plain.__name__}", (_HiredisPacking, plain), {})
+
+def _lean(plain: type[AbstractConnection]) -> type[AbstractConnection]:
+    return type(f"Lean{plain.__name__}", (_Lean, plain), {})

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from random import Random, randrange
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -85,6 +86,33 @@ async def test_postgresql_hangs(own_postgres: Postgres) -> None:
     own_postgres.resume()
     assert await recorded(history, 2)
     await history.close()
+
+
+async def test_whoever_is_cancelled_ends(history_url: str) -> None:
+    """At whatever moment it comes, a cancellation is no trouble of the database, or a task that is to stop would try
+    again for ever; the connections can be used afterwards."""
+    await (await opened(history_url)).close()
+    database, rng = connection.open_database(parse(history_url)), Random(seed := randrange(1_000_000))
+    question = "SELECT pg_sleep(0.001)" if history_url.startswith("postgresql") else "SELECT 1"
+
+    async def ask() -> None:
+        while True:
+            await database.read(lambda asked: asked.exec_driver_sql(question).scalar())
+
+    asking = {asyncio.create_task(ask()) for _ in range(connection.POOL)}
+    for _ in range(300):
+        await asyncio.sleep(rng.uniform(0, 0.01))
+        asking.add(asyncio.create_task(ask()))
+        cancelled = asking.pop()
+        cancelled.cancel()
+        _, running = await asyncio.wait([cancelled], timeout=10)
+        assert not running, f"seed {seed}: it goes on"
+        assert cancelled.cancelled(), f"seed {seed}: {cancelled.exception()}"
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
+    assert await database.read(lambda asked: asked.exec_driver_sql("SELECT 1").scalar()) == 1
+    await database.close()
 
 
 @pytest.fixture

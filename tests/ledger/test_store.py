@@ -50,6 +50,20 @@ async def dump(driver: Driver) -> dict[str, object]:
     return {name.decode(): await driver.redis.dump(name) for name in sorted(names)}
 
 
+async def test_whoever_is_cancelled_ends(driver: Driver) -> None:
+    """A cancellation at whatever step of a round trip is not lost: a task that is to stop would go on for ever."""
+    (store,) = driver.ledger.cells
+    await store.now()
+    for step in range(30):
+        asking = asyncio.create_task(store.now())
+        for _ in range(step):
+            await asyncio.sleep(0)
+        if asking.cancel():
+            await asyncio.wait([asking])
+            assert asking.cancelled(), f"it goes on after {step} steps"
+    assert await store.now()
+
+
 async def test_scripts_are_loaded_again_when_redis_has_forgotten_them(driver: Driver) -> None:
     """After a restart or SCRIPT FLUSH the next call works, without anybody noticing."""
     await driver.accept()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from typing import Any
 
 import httpx
@@ -16,3 +17,26 @@ def http_client(url: str = "", **options: Any) -> httpx.AsyncClient:
     """A client of the server at this URL: patient, and without proxies unless the options say otherwise."""
     usual: dict[str, Any] = {"base_url": url, "verify": _TRUSTS_NONE, "trust_env": False, "timeout": PATIENCE}
     return httpx.AsyncClient(**usual | options)
+
+
+def seeing_its_writes(url: str, **options: Any) -> httpx.AsyncClient:
+    """A client of the API that asks for a list again where history was behind: it sees what was written before, also
+    on a machine that is so busy that the recorder takes longer than the API waits for it."""
+    plain = httpx.AsyncHTTPTransport(verify=_TRUSTS_NONE, trust_env=False)
+    return http_client(url, transport=_SeeingWrites(plain), **options)
+
+
+class _SeeingWrites(httpx.AsyncBaseTransport):
+    def __init__(self, plain: httpx.AsyncBaseTransport) -> None:
+        self._plain = plain
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        ends = time.monotonic() + PATIENCE
+        while True:
+            answer = await self._plain.handle_async_request(request)
+            if "relay-history-behind" not in answer.headers or time.monotonic() > ends:
+                return answer
+            await answer.aclose()
+
+    async def aclose(self) -> None:
+        await self._plain.aclose()

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 
 from ledger import Ledger
 from schemas import wire
-from tests.support.clients import http_client
+from tests.support.clients import http_client, seeing_its_writes
 from tests.support.ledger_redis import CELLS
 from tests.support.processes import Process, Processes
 from tests.support.redis_process import queue_url
@@ -56,7 +56,7 @@ class Relay:
             **environ,
         }
         headers = {"authorization": f"Bearer {TOKEN}"}
-        self.api = http_client(self.url("console"), headers=headers)
+        self.api = seeing_its_writes(self.url("console"), headers=headers)
         self.sandbox = http_client(self.url("sandbox"))
         self.intake = http_client(self.url("receiver"))
         queue = self.environ.get("RELAY_QUEUE_URL", queue_url(redis_url))
