@@ -124,7 +124,8 @@ class Traffic:
         sent.began = time.perf_counter()
         for connection in self._open:
             following(connection)
-        await asyncio.wait_for(done, seconds + ANSWER_TIMEOUT)
+        async with asyncio.timeout(seconds + ANSWER_TIMEOUT):
+            await done
         sent.ended = time.perf_counter()
         self._close()
         return sent

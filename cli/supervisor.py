@@ -122,7 +122,8 @@ class Supervisor:
                 return
             self._on_death(child.name, status)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await self._ending.wait()
             if self._ending.is_set():
                 return
             process, output = await self._launch(child)
@@ -151,7 +152,8 @@ class Supervisor:
         with suppress(ProcessLookupError):
             child.process.terminate()
         with suppress(TimeoutError):
-            await asyncio.wait_for(child.process.wait(), STOP_TIMEOUT)
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await child.process.wait()
         self._signal(child, signal.SIGKILL)
 
     def _signal(self, child: Child, number: signal.Signals) -> None:

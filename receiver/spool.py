@@ -103,7 +103,8 @@ class FileSpool:
     async def trouble(self) -> Reason | None:
         """Why nothing could be stored now; None when it could."""
         try:
-            await asyncio.wait_for(self._in_thread(lambda: self._open().probe()), SLOWEST_WRITE)
+            async with asyncio.timeout(SLOWEST_WRITE):
+                await self._in_thread(lambda: self._open().probe())
         except SpoolUnavailable as error:
             return error.reason
         except TimeoutError:

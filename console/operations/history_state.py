@@ -42,7 +42,8 @@ async def history_state(context: Context) -> HistoryState:
     """The state now. Raises `LedgerUnavailable`."""
     outbox = await context.ledger.outbox.state()
     try:
-        await asyncio.wait_for(context.history.ping(PATIENCE), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await context.history.ping(PATIENCE)
     except TimeoutError:
         return HistoryState(outbox.behind, outbox.waiting, Reason.of("history_timed_out"))
     except HistoryUnavailable as error:

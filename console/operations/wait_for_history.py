@@ -59,6 +59,7 @@ def _all_reached(places: Mapping[str, str], targets: Mapping[str, str]) -> bool:
 
 async def _places(context: Context, outboxes: Iterable[str]) -> Mapping[str, str]:
     try:
-        return await asyncio.wait_for(context.history.places(list(outboxes)), ANSWER_WITHIN)
+        async with asyncio.timeout(ANSWER_WITHIN):
+            return await context.history.places(list(outboxes))
     except TimeoutError:
         raise HistoryUnavailable(Reason.of("history_timed_out")) from None

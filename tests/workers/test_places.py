@@ -43,7 +43,7 @@ def playing(play: Callable[[Connection], Awaitable[None]]) -> Behaviour:
     return Behaviour("strength", play, "delivered", 200)
 
 
-@pytest.mark.parametrize(("at_once", "least", "most"), [(8, 5, 24), (1000, 32, 64)])
+@pytest.mark.parametrize(("at_once", "least", "most"), [(8, 5, 32), (1000, 32, 64)])
 async def test_an_endpoint_gets_as_many_as_it_takes(house: House, at_once: int, least: int, most: int) -> None:
     """One that works on eight at a time is never sent 64, and settles near its strength; a strong one is sent many.
 
