@@ -212,7 +212,7 @@ class WorkerProcess:
         except LedgerUnavailable as error:
             log.warning("leases_not_released", error=str(error), hint="they end within seconds")
         await self._history.close()
-        await self._sender.aclose()
+        await self._sender.close()
         await self._iamport.aclose()
         await self._ledger.close()
 

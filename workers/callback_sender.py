@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 import aiohttp
-import httpx
 import structlog
+from yarl import URL
 
 from schemas.endpoints.delivery import AttemptResult
 from schemas.endpoints.egress import Network, check_url
@@ -18,6 +18,7 @@ from schemas.errors import Invalid
 from schemas.reasons import Reason
 from schemas.times import parse_retry_after
 from workers.callback_connections import AttemptProgress, attempt_progress
+from workers.callback_transport import CallbackTransport
 from workers.failure_codes import EXPECTED, reason_of, was_stale
 
 MOST_READ = 16 * 1024
@@ -49,7 +50,7 @@ class CallbackSender:
 
     def __init__(
         self,
-        transport: httpx.AsyncBaseTransport,
+        transport: CallbackTransport,
         *,
         allowed_networks: Iterable[Network] = (),
         allow_private: bool = False,
@@ -60,23 +61,23 @@ class CallbackSender:
         self._networks = tuple(allowed_networks)
         self._allow_private = allow_private
         self._clock = clock
-        self._urls: dict[str, tuple[httpx.URL, bytes]] = {}
+        self._urls: dict[str, URL] = {}
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> AttemptResult:
         """POST `body` and return the result. `timeout`, in seconds, is for everything from connecting to the
         answer's last byte. Never raises, except when the task is cancelled."""
         began = time.monotonic()
-        response: httpx.Response | None = None
+        response: aiohttp.ClientResponse | None = None
         error: Reason | None = None
         stale = False
         start = bytearray()
         progress = AttemptProgress()
         attempt_progress.set(progress)
         try:
-            request = _request(*self._target(url), headers, body)
+            target = self._target(url)
             async with asyncio.timeout(timeout):
-                response = await self._transport.handle_async_request(request)
-                progress.status = response.status_code
+                response = await self._transport.post(target, headers, body)
+                progress.status = response.status
                 await _read(response, start)
         except TimeoutError:
             error = Reason.of("timed_out", timeout=timeout)
@@ -93,61 +94,55 @@ class CallbackSender:
         if response is None:
             return AttemptResult(progress.status, error, None, duration, "", stale)
         return AttemptResult(
-            response.status_code, error, self._retry_after(response), duration, _readable(start, response, headers)
+            response.status, error, self._retry_after(response), duration, _readable(start, response, headers)
         )
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        await self._transport.close()
 
-    def _target(self, url: str) -> tuple[httpx.URL, bytes]:
-        """The parsed URL and its request target, checked against the current settings, which may have changed since
-        the endpoint was saved. Raises `Invalid`."""
-        checked = self._urls.get(url)
-        if checked is None:
-            checked = check_url(url, self._networks, self._allow_private), request_target(url)
+    def _target(self, url: str) -> URL:
+        """The URL as it is requested, checked against the current settings, which may have changed since the endpoint
+        was saved. Its path stays as it was written: a signature over another would no longer be valid. Raises
+        `Invalid`."""
+        found = self._urls.get(url)
+        if found is None:
+            checked = check_url(url, self._networks, self._allow_private)
+            path = request_target(url).decode("ascii")
+            found = URL.build(scheme=checked.scheme, authority=checked.netloc.decode("ascii"), path=path, encoded=True)
             if len(self._urls) >= MOST_URLS:
                 self._urls.clear()
-            self._urls[url] = checked
-        return checked
+            self._urls[url] = found
+        return found
 
-    def _retry_after(self, response: httpx.Response) -> float | None:
+    def _retry_after(self, response: aiohttp.ClientResponse) -> float | None:
         value = response.headers.get("retry-after")
         return None if value is None else parse_retry_after(value, self._clock())
 
 
-def _request(url: httpx.URL, target: bytes, headers: Mapping[str, str], body: bytes) -> httpx.Request:
-    """A POST that leaves `host` and `content-length` to aiohttp: adding them in httpx takes five times as long, because
-    it detects the encoding of every header again."""
-    request = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(body), extensions={"target": target})
-    request.headers.encoding = "ascii"
-    request.read()
-    return request
-
-
-async def _read(response: httpx.Response, into: bytearray) -> None:
+async def _read(response: aiohttp.ClientResponse, into: bytearray) -> None:
     """Read the first bytes of the body. A body that breaks off is ignored: the status shows that the endpoint has
     already acted, and a retry would make it act twice."""
     try:
-        async for part in response.aiter_raw():
+        async for part in response.content.iter_any():
             into += part[: MOST_READ - len(into)]
             if len(into) >= MOST_READ:
                 break
-    except (httpx.TransportError, aiohttp.ClientError):
+    except (aiohttp.ClientError, OSError):
         pass
     finally:
-        await response.aclose()
+        response.release()
 
 
-def _readable(body: bytearray, response: httpx.Response, sent: Mapping[str, str]) -> str | Reason:
+def _readable(body: bytearray, response: aiohttp.ClientResponse, sent: Mapping[str, str]) -> str | Reason:
     """The first part of a body as text, or a reason if it is encoded; the operator's own headers are masked where the
     endpoint echoes them."""
     if not body:
         return ""
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
-        return Reason.of("response_encoded", bytes=len(body), encoding=encoding[:20])
-    charset = response.charset_encoding
+        return Reason.of("response_encoded", bytes=len(body), encoding=_writable(encoding[:20]))
+    charset = response.charset
     decoder = codecs.getincrementaldecoder("cp949" if (charset or "").lower() in _KOREAN else "utf-8")("replace")
     # Cut after masking, or half of a secret could be left at the end.
     text = decoder.decode(body)
@@ -157,3 +152,8 @@ def _readable(body: bytearray, response: httpx.Response, sent: Mapping[str, str]
                 if len(part) >= 4:
                     text = text.replace(part, "***")
     return text.encode()[:MOST_KEPT].decode(errors="ignore")
+
+
+def _writable(header: str) -> str:
+    """The value of a header as text: aiohttp keeps bytes that are none as halves of surrogate pairs."""
+    return header.encode(errors="surrogateescape").decode(errors="replace")

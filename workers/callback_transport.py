@@ -1,17 +1,16 @@
-"""The transport that sends callbacks: httpx's interface over aiohttp's connections."""
+"""The transport that sends callbacks, over connections of aiohttp."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
-from httpx_aiohttp.transport import AiohttpResponseStream
 from yarl import URL
 
 from workers.callback_connections import MOST_HEAD, CallbackAnswer, CallbackConnector, attempt_progress
@@ -24,6 +23,8 @@ LONGEST_KEPT = 60.0
 NAMES_KEPT = 10.0
 """Seconds for which an endpoint's addresses are cached."""
 READ_BUFFER = 16 * 1024
+_NO_TIMEOUT = aiohttp.ClientTimeout()
+"""Whoever sends limits the time."""
 
 
 def tls_context() -> ssl.SSLContext:
@@ -34,34 +35,23 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-class CallbackTransport(httpx.AsyncBaseTransport):
-    """Sends requests over a session that `new_session` makes in the event loop of the first request.
-
-    A request's extension `target` (bytes) is the request target, sent unchanged: URL libraries would rewrite it, and
-    a signature over it would no longer be valid.
-    """
+class CallbackTransport:
+    """Sends requests over a session that `new_session` makes in the event loop of the first request."""
 
     def __init__(self, new_session: Callable[[], aiohttp.ClientSession]) -> None:
         self._new_session = new_session
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return the answer, its body unread. Raises `aiohttp.ClientError` and `OSError`."""
+    async def post(self, url: URL, headers: Mapping[str, str], body: bytes) -> aiohttp.ClientResponse:
+        """POST a body and return the answer, its own body unread; whoever takes it has to close it. Raises
+        `aiohttp.ClientError` and `OSError`."""
         if self._session is None:
             self._session = self._new_session()
-        url = request.url
-        target = request.extensions.get("target", url.raw_path).decode("ascii")
-        answer = await self._session.request(
-            request.method,
-            URL.build(scheme=url.scheme, authority=url.netloc.decode("ascii"), path=target, encoded=True),
-            headers=request.headers,
-            data=request.content,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(),
+        return await self._session.request(
+            "POST", url, headers=headers, data=body, allow_redirects=False, timeout=_NO_TIMEOUT
         )
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=AiohttpResponseStream(answer))
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
@@ -75,7 +65,7 @@ def callback_transport(
     names_kept: float = NAMES_KEPT,
     longest_kept: float = LONGEST_KEPT,
     clock: Callable[[], float] = time.monotonic,
-) -> httpx.AsyncBaseTransport:
+) -> CallbackTransport:
     """A transport that connects only to addresses that `vet` permits, without proxies and cookies.
 
     It can be built outside an event loop, and belongs to the loop that uses it first. It does not limit the number of

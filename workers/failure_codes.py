@@ -1,20 +1,15 @@
-"""The reason code of an attempt that got no answer.
-
-httpx-aiohttp sometimes maps an error of aiohttp to the wrong error of httpx (a dropped connection becomes a
-`ConnectTimeout`), so the reason is derived from the original error.
-"""
+"""The reason code of an attempt that got no answer."""
 
 from __future__ import annotations
 
 import aiohttp
-import httpx
 
 from runtime.network_errors import causes
 from runtime.network_errors import reason_of as network_reason_of
 from schemas.reasons import Reason
 from workers.resolver import ForbiddenAddress
 
-EXPECTED = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
+EXPECTED = (aiohttp.ClientError, OSError)
 
 _STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientResponseError, ConnectionResetError, BrokenPipeError)
 
@@ -42,6 +37,6 @@ def _reason_of(error: BaseException) -> Reason | None:
         return Reason.of("connection_closed" if isinstance(error.message, str) else "invalid_http_answer")
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
         return Reason.of("invalid_http_answer")
-    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.InvalidURL):
         return Reason.of("invalid_url")
     return network_reason_of(error)

@@ -30,4 +30,4 @@ async def sender(authority: Authority) -> AsyncIterator[CallbackSender]:
     """A sender that may go anywhere and trusts the authority."""
     sender = CallbackSender(callback_transport(lambda _: None, tls=authority.client()), allow_private=True)
     yield sender
-    await sender.aclose()
+    await sender.close()

@@ -66,7 +66,7 @@ async def test_no_such_host(authority: Authority) -> None:
         callback_transport(lambda _: None, tls=authority.client(), resolver=Names([])), allow_private=True
     )
     answer = await sender.send("https://shop.example/", HEADERS, BODY, 10)
-    await sender.aclose()
+    await sender.close()
     assert said(answer.error) == "DNS: no such host"
 
 
@@ -88,7 +88,7 @@ async def test_second_address(authority: Authority) -> None:
     )
     async with Subscriber(OK) as subscriber:
         answer = await sender.send(f"http://shop.example:{subscriber.port}/", HEADERS, BODY, 10)
-    await sender.aclose()
+    await sender.close()
     assert answer.ok, answer
 
 
@@ -108,7 +108,7 @@ async def test_forbidden_names(addresses: list[str], words: str, certificate: ss
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(f"https://shop.example:{subscriber.port}/", HEADERS, BODY, 10)
         assert (said(answer.error), subscriber.connections) == (words, 0)
-    await sender.aclose()
+    await sender.close()
 
 
 async def test_rebinding(authority: Authority, free_port: Callable[[], int]) -> None:
@@ -126,7 +126,7 @@ async def test_rebinding(authority: Authority, free_port: Callable[[], int]) -> 
             cached = await sender.send(f"http://shop.example:{port}/", HEADERS, BODY, 10)
             other = await sender.send(f"http://shop.example:{free_port()}/", HEADERS, BODY, 10)
             assert inside.connections == 0
-    await sender.aclose()
+    await sender.close()
     assert first.ok
     assert cached.ok
     assert said(other.error) == "forbidden address 127.0.0.1 (loopback)"
@@ -151,7 +151,7 @@ async def test_a_busy_connection_is_not_kept_for_ever(authority: Authority) -> N
         assert (await sender.send(url, HEADERS, BODY, 10)).ok
         assert (len(before.requests), len(after.requests)) == (3, 1)
         await asyncio.wait_for(before.left(), 10)
-    await sender.aclose()
+    await sender.close()
 
 
 async def test_a_name_that_moves_inside_is_refused_once_its_connection_is_old(authority: Authority) -> None:
@@ -169,7 +169,7 @@ async def test_a_name_that_moves_inside_is_refused_once_its_connection_is_old(au
         hour[0] = 61.0
         answer = await sender.send(url, HEADERS, BODY, 10)
         assert (said(answer.error), inside.connections) == ("forbidden address 127.0.0.1 (loopback)", 0)
-    await sender.aclose()
+    await sender.close()
 
 
 async def test_forbidden_ones_are_left_out(authority: Authority) -> None:
@@ -182,7 +182,7 @@ async def test_forbidden_ones_are_left_out(authority: Authority) -> None:
     async with Subscriber(OK) as inside, Subscriber(OK, host="::1", port=inside.port) as outside:
         answer = await sender.send(f"http://shop.example:{inside.port}/", HEADERS, BODY, 10)
         assert (answer.ok, inside.connections, outside.connections) == (True, 0, 1)
-    await sender.aclose()
+    await sender.close()
 
 
 async def test_names_in_other_letters(authority: Authority) -> None:
@@ -193,7 +193,7 @@ async def test_names_in_other_letters(authority: Authority) -> None:
     )
     async with Subscriber(OK) as subscriber:
         answer = await sender.send(f"http://Bücher.상점.example:{subscriber.port}/a", HEADERS, BODY, 10)
-    await sender.aclose()
+    await sender.close()
     assert answer.ok, answer
     assert names.asked == ["xn--bcher-kva.xn--hg4bs7k.example"]
     assert subscriber.requests[0].headers["host"] == f"{names.asked[0]}:{subscriber.port}"
@@ -209,7 +209,7 @@ async def test_forbidden_addresses_in_urls(host: str, certificate: ssl.SSLContex
             answer = await sender.send(f"https://{host}:{subscriber.port}/", HEADERS, BODY, 10)
             assert answer.error is not None
             assert said(answer.error).startswith("forbidden ")
-            await sender.aclose()
+            await sender.close()
         assert subscriber.connections == 0
 
 
@@ -217,7 +217,7 @@ async def test_plain_http_is_forbidden() -> None:
     """An endpoint written while plain http was allowed is refused once it is not."""
     sender = CallbackSender(callback_transport(lambda _: None))
     answer = await sender.send("http://8.8.8.8/", HEADERS, BODY, 10)
-    await sender.aclose()
+    await sender.close()
     assert said(answer.error) == "forbidden URL: must begin with https://"
 
 

@@ -33,7 +33,7 @@ async def test_catalogue(
         _check(behaviour, answer)
         if behaviour.reads:
             assert [request.body for request in subscriber.requests] == [BODY]
-        await sender.aclose()
+        await sender.close()
         async with asyncio.timeout(10):
             await subscriber.left()
 

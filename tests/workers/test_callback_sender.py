@@ -9,17 +9,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-import httpx
+import aiohttp
+import orjson
 import pytest
 
+from schemas.endpoints.delivery import attempt
 from schemas.reasons import Reason
 from tests.support.certificates import Authority
 from tests.support.http_server import Connection
 from tests.support.reasons import said
 from tests.support.subscribers import Behaviour, Subscriber
-from tests.workers.catalogue import CATALOGUE, status
+from tests.workers.catalogue import CATALOGUE, raw, status
 from workers.callback_sender import CallbackSender
-from workers.callback_transport import callback_transport
+from workers.callback_transport import CallbackTransport, callback_transport
 
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
 BODY = b'{"id":"evt_1"}'
@@ -229,7 +231,7 @@ async def test_proxies_are_ignored(authority: Authority, monkeypatch: pytest.Mon
             monkeypatch.setenv(name, proxy.url)
         sender = CallbackSender(callback_transport(lambda _: None, tls=authority.client()), allow_private=True)
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
-        await sender.aclose()
+        await sender.close()
         assert (answer.ok, proxy.connections) == (True, 0)
 
 
@@ -265,6 +267,17 @@ async def test_start_of_the_answer_is_kept(name: str, response: str | Reason, se
     assert answer.response == response
 
 
+async def test_headers_that_are_no_text(sender: CallbackSender) -> None:
+    """Whatever bytes an endpoint puts into its headers, what is kept of its answer can be written."""
+    headers = b"Content-Type: text/plain; charset=\xff\r\nContent-Encoding: \xfe\xff\r\nRetry-After: \xff\r\n"
+    answer_of = raw(b"HTTP/1.1 200 OK\r\n" + headers + b"Content-Length: 2\r\n\r\nok")
+    async with Subscriber(Behaviour("odd", answer_of, "delivered", 200)) as subscriber:
+        answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
+    assert answer.ok
+    assert answer.response == Reason.of("response_encoded", bytes=2, encoding="\ufffd\ufffd")
+    assert orjson.dumps(attempt(answer, 0, replay=False))
+
+
 async def test_endless_body_is_let_go(sender: CallbackSender) -> None:
     """Of a body of 50 MB little more than what the sockets hold is ever taken."""
     taken = 0
@@ -286,9 +299,9 @@ async def test_endless_body_is_let_go(sender: CallbackSender) -> None:
 async def test_broken_transport() -> None:
     """Even a transport that fails in an unforeseen way gives a result."""
 
-    def broken(_: httpx.Request) -> httpx.Response:
+    def broken() -> aiohttp.ClientSession:
         raise ZeroDivisionError
 
-    sender = CallbackSender(httpx.MockTransport(broken), allow_private=True)
+    sender = CallbackSender(CallbackTransport(broken), allow_private=True)
     answer = await sender.send("https://shop.example/", HEADERS, BODY, 10)
     assert said(answer.error) == "internal error: ZeroDivisionError"

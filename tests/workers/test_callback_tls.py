@@ -49,7 +49,7 @@ async def test_unknown_authority(certificate: ssl.SSLContext) -> None:
     sender = CallbackSender(callback_transport(lambda _: None), allow_private=True)
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
-    await sender.aclose()
+    await sender.close()
     assert said(answer.error) == "TLS: unable to get local issuer certificate"
 
 
@@ -62,7 +62,7 @@ async def test_added_authority(
     sender = CallbackSender(callback_transport(lambda _: None, tls=context), allow_private=True)
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
-    await sender.aclose()
+    await sender.close()
     assert answer.ok, answer
     assert len(context.get_ca_certs()) > 50
 
