@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
@@ -48,9 +47,9 @@ class Intake:
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
         self._with_merchants = Holders(cells, keys.MERCHANTS)
-        self._checks: GroupCommit[tuple[str, str], bool] = GroupCommit(self._check_all)
+        self._checks: GroupCommit[tuple[str, str], bool] = GroupCommit(self._check_all, patience=ANSWER_WITHIN)
         self._accepts: GroupCommit[Notification, None] = GroupCommit(
-            self._accept_all, at_once=2, enough=SECOND_BATCH_FROM
+            self._accept_all, at_once=2, enough=SECOND_BATCH_FROM, patience=ANSWER_WITHIN
         )
 
     async def accept(self, notification: Notification) -> None:
@@ -61,8 +60,7 @@ class Intake:
         it may have been stored or not.
         """
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                await self._accepts.add(notification)
+            await self._accepts.add(notification)
         except TimeoutError:
             raise LedgerUnavailable(Reason.of("redis_timed_out")) from None
 
@@ -70,8 +68,7 @@ class Intake:
         """Whether the merchant exists and has this webhook token, given as SHA-256 in hex (None: it has none).
         Raises `LedgerUnavailable` within `ANSWER_WITHIN`."""
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                return await self._checks.add((merchant, token_hash or ""))
+            return await self._checks.add((merchant, token_hash or ""))
         except TimeoutError:
             raise LedgerUnavailable(Reason.of("redis_timed_out")) from None
 

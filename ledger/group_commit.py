@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
@@ -24,6 +25,8 @@ class GroupCommit(Generic[Item, Answer]):
     ``write`` returns an answer for each item, in order. An exception among the answers is raised for its item alone.
     An exception that ``write`` raises is raised for the whole list. Items that failed together with `LedgerRefused` are
     written again, each by itself. An item whose caller was cancelled before its turn is not written.
+
+    With ``patience``, a caller that has waited for so many seconds gets a `TimeoutError`; one timer serves all of them.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class GroupCommit(Generic[Item, Answer]):
         enough: int = 1,
         weight: Callable[[Item], int] | None = None,
         heaviest: int = 0,
+        patience: float | None = None,
     ) -> None:
         self._write = write
         self._most = most
@@ -42,20 +46,45 @@ class GroupCommit(Generic[Item, Answer]):
         self._enough = enough
         self._weight = weight
         self._heaviest = heaviest
+        self._patience = patience
+        self._deadlines: deque[tuple[float, asyncio.Future[Answer]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._writing = 0
         self._writers: set[asyncio.Task[None]] = set()
 
     async def add(self, item: Item) -> Answer:
         """Write an item with others; return the answer of ``write`` to it."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, future))
+        if self._patience is not None:
+            self._deadlines.append((loop.time() + self._patience, future))
+            if self._timer is None:
+                self._timer = loop.call_later(self._patience, self._lose_patience)
         if not self._writing or (self._writing < self._at_once and len(self._waiting) >= self._enough):
             self._writing += 1
             writer = asyncio.create_task(self._write_all())
             self._writers.add(writer)
             writer.add_done_callback(self._writers.discard)
         return await future
+
+    def _lose_patience(self) -> None:
+        """Give up what has waited for too long, and come back when the next may have."""
+        now = asyncio.get_running_loop().time()
+        self._forget_answered()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, future = self._deadlines.popleft()
+            if not future.done():
+                future.set_exception(TimeoutError())
+        self._timer = None
+        if self._deadlines:
+            wait = self._deadlines[0][0] - now
+            self._timer = asyncio.get_running_loop().call_later(wait, self._lose_patience)
+
+    def _forget_answered(self) -> None:
+        while self._deadlines and self._deadlines[0][1].done():
+            self._deadlines.popleft()
 
     async def _write_all(self) -> None:
         """Write until nothing waits, or too little for a second writer: the running writer picks up the rest."""
@@ -101,6 +130,7 @@ class GroupCommit(Generic[Item, Answer]):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+        self._forget_answered()
 
     async def _write_refused_again(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
         try:

@@ -26,12 +26,42 @@ DISCARDED_BYTES = 1 << 20
 CONNECTIONS = 8192
 
 
+class _AnswerWriter:
+    """What answers are written to, one after the other. uvicorn writes an answer's head before its body: here the head
+    waits for the body, so that both are one packet and one system call."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Write what comes after the head with it; an interim answer (`100 Continue`) is no head."""
+        if self._head or not data.startswith(b"HTTP/") or data.startswith(b"HTTP/1.1 100 "):
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        else:
+            self._head = data
+
+    def flush(self) -> None:
+        """Write the head of an answer without a body."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def close(self) -> None:
+        """Close the connection once all is written."""
+        self.flush()
+        self._transport.close()
+
+
 class Connection(HttpProtocol):
     """One client's connection. `sweep` ends those that have taken too long."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """A client has connected; beyond `CONNECTIONS` it gets a 503."""
         super().connection_made(transport)
+        self._answers = _AnswerWriter(transport)
         self._since = self.loop.time()
         self._requests = 0
         self._heads = 0
@@ -68,6 +98,7 @@ class Connection(HttpProtocol):
             self._end(responses.HEADERS_TOO_LARGE)
             return
         super().on_request_begun()
+        self.cycle.transport = self._answers  # type: ignore[assignment]  # it is all that a cycle uses
         self._in_head = False
         self._requests += 1
 
@@ -86,6 +117,11 @@ class Connection(HttpProtocol):
         self._since = self.loop.time()
         if not self._idle:
             super().on_request_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is complete; one to `HEAD` has no body."""
+        self._answers.flush()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are not HTTP with a problem, as all errors here are."""

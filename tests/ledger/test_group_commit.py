@@ -11,6 +11,7 @@ import pytest
 from ledger.group_commit import GroupCommit
 from schemas.errors import LedgerRefused
 from tests.support.reasons import because
+from tests.support.waiting import until
 
 
 class Writing:
@@ -51,6 +52,11 @@ class Writing:
         """What the callers got, in the order they came in."""
         return await asyncio.gather(*self._callers, return_exceptions=True)
 
+    @property
+    def left(self) -> list[int]:
+        """The callers that wait, by their number from 1."""
+        return [number for number, caller in enumerate(self._callers, 1) if not caller.done()]
+
     def leave(self, caller: int) -> None:
         """A caller goes before its turn."""
         self._callers[caller].cancel()
@@ -67,6 +73,24 @@ async def test_what_waits_meanwhile_is_written_together() -> None:
     await writing.end(2)
     assert writing.begun == [[1], [2, 3, 4], [5]]
     assert await writing.answers() == [2, 4, 6, 8, 10]
+
+
+async def test_who_has_waited_for_too_long_goes() -> None:
+    """Whether the item is being written or still waits; who came later waits on, and what nobody waits for any more is
+    not written."""
+    writing = Writing(patience=0.2)
+    await writing.add(1)
+    await writing.add(2)
+    await asyncio.sleep(0.15)
+    await writing.add(3)
+    await until(lambda: writing.left == [3], "the first two have gone")
+    await writing.end(0)
+    assert writing.begun == [[1], [3]]
+    await writing.end(1)
+    gone, also_gone, answered = await writing.answers()
+    assert isinstance(gone, TimeoutError)
+    assert isinstance(also_gone, TimeoutError)
+    assert answered == 6
 
 
 async def test_a_second_list_is_begun_when_enough_wait() -> None:

@@ -247,3 +247,24 @@ async def test_pipelined_requests_are_all_answered(serving: Serving) -> None:
             assert await answered(reader) == 200
         writer.write(one[20:])
         assert await answered(reader) == 200
+
+
+async def test_answers_without_a_body_are_written(serving: Serving) -> None:
+    """To `HEAD` an answer has no body that its head could go with; what follows on the connection is answered, too."""
+    head = b"HEAD /livez HTTP/1.1\r\nhost: x\r\n"
+    async with serving.client((head + b"\r\n") * 2 + head + b"connection: close\r\n\r\n") as (reader, _):
+        async with asyncio.timeout(PATIENCE):
+            heads = (await reader.read()).split(b"\r\n\r\n")
+        assert [one[:15] for one in heads] == [b"HTTP/1.1 200 OK"] * 3 + [b""]
+
+
+async def test_a_client_that_waits_for_100_continue(serving: Serving) -> None:
+    """It gets the interim answer before it sends its body, and then the answer, in one piece."""
+    async with serving.client(REQUEST + b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n") as (reader, writer):
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.read(1024) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"{}")
+        async with asyncio.timeout(PATIENCE):
+            answer = await reader.read(1024)
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert answer.endswith(responses.ALIVE.body["body"])
