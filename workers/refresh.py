@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -50,7 +49,7 @@ log = structlog.get_logger()
 LONGEST_PAUSE = 30.0
 """Seconds between two probes of a failing i'mport, at most, so that payments catch up soon after it recovers."""
 
-PolicyOf = Callable[[Snapshot], Policy]
+PolicyOf = Callable[[ClaimedPayment, Snapshot], Policy]
 
 
 class Refresher:
@@ -150,9 +149,9 @@ class Refresher:
         paid = {one.record.imp_uid for one in claimed.payments if "paid" in one.record.facts}
         expected = await expected_amounts(self._ledger, self._cold, client, found, paid=paid)
 
-        def policy_of(snapshot: Snapshot) -> Policy:
-            since = silent_before(snapshot, client.merchant)
-            return replace(policy(self._settings, since), expected=expected.get(snapshot.imp_uid))
+        def policy_of(payment: ClaimedPayment, snapshot: Snapshot) -> Policy:
+            since = max(silent_before(snapshot, client.merchant), payment.forgotten_until)
+            return policy(self._settings, since, expected.get(snapshot.imp_uid))
 
         return policy_of
 
@@ -160,7 +159,7 @@ class Refresher:
         match found:
             case Snapshot():
                 try:
-                    await self._commit(payment, found, now, policy_of(found))
+                    await self._commit(payment, found, now, policy_of(payment, found))
                 except LedgerFull as error:
                     await self._postpone(payment, error)
             case None:
@@ -172,7 +171,6 @@ class Refresher:
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy) -> None:
         """Decide what the snapshot changes, and record it. Raises `LedgerFull`."""
-        policy = replace(policy, since=max(policy.since, payment.forgotten_until))
         change = await _decide(payment, snapshot, now, policy)
         span = begin_commit(self._tracer, payment, len(change.events))
         traceparent = "" if span is None else span.traceparent

@@ -7,11 +7,9 @@ that. Only a long object, which each of a look's many events would repeat, is sh
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from schemas import wire
 from schemas.compression import compress
@@ -20,14 +18,13 @@ from schemas.outbox.entries import Event, Payment, SharedObject
 from schemas.payments import events
 from schemas.payments.decide import Change, Record
 from schemas.payments.facts import cancelled_amount, plain
+from schemas.payments.snapshot import Snapshot
 from schemas.times import unix
 
 SHARED_FROM = 16_384
 """Bytes of an object that is shared by the events of its look, where there is more than one."""
 MOST_PAYER = 300
 """Characters that can be searched of what a buyer typed."""
-
-_TYPED = ("buyer_name", "buyer_email", "buyer_tel")
 
 
 def of_payment(record: Record, revision: int = 0, *, first_at: int = 0, changed_at: int = 0) -> Payment:
@@ -51,7 +48,7 @@ def of_payment(record: Record, revision: int = 0, *, first_at: int = 0, changed_
         first_at=first_at,
         changed_at=changed_at,
         contradicts=wire.dumps(record.contradicts).decode(),
-        payer=payer(orjson.loads(snapshot.raw)),  # only texts are read, and orjson has written it
+        payer=payer(snapshot),
         snapshot=compress(snapshot.raw),
         record=cold_record.dump(record),
         erased_at=record.erased_at,
@@ -81,7 +78,7 @@ def of_event(
     event: events.Event, merchant: str, imp_uid: str, *, object_revision: int | None = None, recorded_at: int = 0
 ) -> Event:
     """One event; its body is stored without i'mport's object where ``object_revision`` says which that is."""
-    said = wire.loads(event.callback.text)
+    said = event.said or wire.loads(event.callback.text)
     data = said["data"]
     return Event(
         id=event.id,
@@ -104,15 +101,12 @@ def of_event(
     )
 
 
-def payer(payment: Mapping[str, Any]) -> str:
+def payer(snapshot: Snapshot) -> str:
     """What the buyer typed, in the form that is searched: name, address, number (as written and its digits alone) and
     who paid in."""
-    typed = [payment.get(name) for name in _TYPED]
-    rows = payment.get("deposit_history")
-    typed += [row.get("depositor_name") for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-    texts = [text for text in typed if isinstance(text, str) and text]
-    telephone = payment.get("buyer_tel")
-    if isinstance(telephone, str):
+    texts = [text for text in (*snapshot.buyer, *(row.depositor for row in snapshot.deposits)) if text]
+    telephone = snapshot.buyer[2]
+    if telephone:
         texts.append("".join(char for char in telephone if char.isdigit()))
     return searchable(dict.fromkeys(texts))[:MOST_PAYER]
 

@@ -51,7 +51,8 @@ class CallbackBody:
 @dataclass(frozen=True, slots=True)
 class Event:
     """One fact as it is recorded and sent to subscribers. ``silent``: recorded without delivery;
-    ``sandbox``: of a payment of a test channel."""
+    ``sandbox``: of a payment of a test channel. ``said`` is what the callback's text says, as plain values; None where
+    only the text is at hand."""
 
     id: str
     type: str
@@ -60,6 +61,7 @@ class Event:
     callback: CallbackBody
     silent: bool
     sandbox: bool = False
+    said: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def body(self) -> bytes:
@@ -102,15 +104,16 @@ def render(
         "previous_status": previous.value if previous else None,
         "sequence": sequence,
         "amount": snapshot.amount,
-        "cancelled_amount": orjson.Fragment(f"{cancelled_amount:f}"),
+        "cancelled_amount": cancelled_amount,
         "currency": snapshot.currency,
         "pay_method": snapshot.pay_method,
         "pg_provider": snapshot.pg_provider,
         "sandbox": snapshot.sandbox,
         "detail": fact.detail,
     }
-    text = wire.dumps({"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data})
-    return Event(identity, kind, sequence, status, CallbackBody(text, snapshot.raw), silent, snapshot.sandbox)
+    said = {"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data}
+    text = wire.dumps({**said, "data": {**data, "cancelled_amount": orjson.Fragment(f"{cancelled_amount:f}")}})
+    return Event(identity, kind, sequence, status, CallbackBody(text, snapshot.raw), silent, snapshot.sandbox, said)
 
 
 def thin(body: bytes) -> bytes:

@@ -58,7 +58,8 @@ class Snapshot:
     """A payment as one look-up returned it. Amounts are in the currency's major unit; times in UNIX seconds, 0: not
     yet.
 
-    ``raw`` is the object as JSON; events carry it unchanged.
+    ``raw`` is the object as JSON; events carry it unchanged. ``buyer`` is what the buyer typed: name, address and
+    telephone number.
     """
 
     imp_uid: str
@@ -81,6 +82,7 @@ class Snapshot:
     virtual_account: IssuedVirtualAccount | None = None
     deposits: tuple[DepositEntry, ...] = ()
     cancellations: tuple[CancellationEntry, ...] = ()
+    buyer: tuple[str | None, str | None, str | None] = field(default=(None, None, None), repr=False, compare=False)
     raw: bytes = field(default=b"{}", repr=False, compare=False)
 
     @property
@@ -124,6 +126,7 @@ class Snapshot:
                 virtual_account=_virtual_account(raw),
                 deposits=tuple(_deposit(row) for row in _rows(raw.get("deposit_history"))),
                 cancellations=tuple(_cancellation(row) for row in _rows(raw.get("cancel_history"))),
+                buyer=(_text(raw.get("buyer_name")), _text(raw.get("buyer_email")), _text(raw.get("buyer_tel"))),
             )
         except _BadAmount as error:
             raise MalformedPayment(Reason.of(error.code, imp_uid=imp_uid, field=error.field), imp_uid=imp_uid) from None
