@@ -165,6 +165,9 @@ class Deliverer:
             # A bug of ours must not keep a lease for ever, nor count as a failure of the endpoint.
             log.exception("delivery_broke", delivery=delivery.id, **trace_id(delivery.traceparent))
             await self._hold(delivery, Reason.of("internal_error", error_type=type(error).__name__))
+        finally:
+            # Also where the task was cancelled, by a library say: a lease that is renewed for ever keeps others out.
+            self._ledger.leases.drop([delivery.lease])
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: UnsealedEndpoint) -> None:
         body = delivery.callback.thin if endpoint.payload == "thin" else delivery.callback.full

@@ -338,6 +338,24 @@ async def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
     assert await house.states() == ["pending"]
 
 
+async def test_a_callback_that_was_cancelled_is_left_to_others(house: House) -> None:
+    """Whatever cancels it, its lease is not renewed any longer: it would be under way for ever."""
+    release = asyncio.Event()
+    async with Subscriber(holding(release)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.look(paid())
+        await house.deliverer.deliver(LANE.address)
+        await subscriber.received(1)
+        for task in house.deliverer._in_flight:
+            task.cancel()
+        await house.rest()
+        assert house.driver.ledger.leases._held == set()
+        release.set()
+        await house.driver.pass_time(11)
+        await house.deliver()
+    assert await house.states() == ["delivered"]
+
+
 async def test_what_it_kicks_it_takes_up_at_once(house: House) -> None:
     """The events that a process commits reach their endpoint without the way through the queue."""
     house.driver.ledger.offer_kicks("deliver", house.deliverer.take_up)
