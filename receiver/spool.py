@@ -51,8 +51,8 @@ class FileSpool:
         self._pending: list[tuple[Row, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._passed: dict[Path, int] = {}
-        """Up to which row each file was given to a Redis that may lose it. Files come and go under the same names, so no
-        row may be removed because of it."""
+        """Up to which row each file was given to a Redis that may lose it. Files come and go under the same names, so
+        no row may be removed because of it."""
         self._orphans_seen = float("-inf")
 
     @property
