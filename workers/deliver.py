@@ -115,6 +115,9 @@ class Deliverer:
         except LedgerUnavailable as error:
             if (times := self._left.times(str(error))) is not None:
                 log.warning("lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep kicks it again")
+        except Exception:
+            # A bug of ours, and no caller waits for this task.
+            log.exception("turn_broke", lane=str(lane), hint="what it has claimed is due again when its leases end")
         finally:
             if self._turns.pop(lane):
                 self._ledger.delivery_lane.wake(lane)

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+import structlog
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
@@ -351,6 +352,23 @@ async def test_a_callback_that_was_cancelled_is_left_to_others(house: House) -> 
         await house.rest()
         assert house.driver.ledger.leases._held == set()
         release.set()
+        await house.driver.pass_time(11)
+        await house.deliver()
+    assert await house.states() == ["delivered"]
+
+
+async def test_a_turn_that_fails_by_a_bug_is_logged(house: House) -> None:
+    """No caller waits for a turn. Its line says which lane it is; once the bug is gone, what it had claimed is sent."""
+    async with Subscriber(CATALOGUE["ok"]) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 1)
+        name = key("endpoint", "ep_1")
+        row = await house.driver.redis.hget(name, "row")
+        await house.driver.redis.hset(name, "row", "{")
+        with structlog.testing.capture_logs() as lines:
+            await house.deliver()
+        assert [line["lane"] for line in lines if line["event"] == "turn_broke"] == [str(LANE)]
+        await house.driver.redis.hset(name, "row", row)
         await house.driver.pass_time(11)
         await house.deliver()
     assert await house.states() == ["delivered"]
