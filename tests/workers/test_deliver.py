@@ -374,6 +374,28 @@ async def test_a_turn_that_fails_by_a_bug_is_logged(house: House) -> None:
     assert await house.states() == ["delivered"]
 
 
+async def test_a_process_that_stood_still_sends_nothing_beside_itself(house: House) -> None:
+    """Its leases have ended meanwhile, as while Redis was away. It lengthens them before it claims: the claim would take
+    what this process is sending for what a lost worker has left."""
+    release, leases = asyncio.Event(), house.driver.ledger.leases
+    async with Subscriber(holding(release)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 2)
+        await house.deliverer.deliver(LANE.address)
+        await subscriber.received(2)
+        await asyncio.sleep(0.1)  # the turn leaves callbacks that outlast it
+        await house.driver.pass_time(11)
+        leases._renewed_at -= 11
+        await house.driver.record_for(LANE, 1, first=2)
+        await house.deliverer.deliver(LANE.address)
+        await subscriber.received(3)
+        await asyncio.sleep(0.3)
+        release.set()
+        await house.rest()
+        assert len(subscriber.requests) == 3
+    assert await house.states() == ["delivered"] * 3
+
+
 async def test_what_it_kicks_it_takes_up_at_once(house: House) -> None:
     """The events that a process commits reach their endpoint without the way through the queue."""
     house.driver.ledger.offer_kicks("deliver", house.deliverer.take_up)
