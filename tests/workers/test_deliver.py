@@ -375,8 +375,8 @@ async def test_a_turn_that_fails_by_a_bug_is_logged(house: House) -> None:
 
 
 async def test_a_process_that_stood_still_sends_nothing_beside_itself(house: House) -> None:
-    """Its leases have ended meanwhile, as while Redis was away. It lengthens them before it claims: the claim would take
-    what this process is sending for what a lost worker has left."""
+    """Its leases have ended meanwhile, as while Redis was away. It lengthens them before it claims: the claim would
+    take what this process is sending for what a lost worker has left."""
     release, leases = asyncio.Event(), house.driver.ledger.leases
     async with Subscriber(holding(release)) as subscriber:
         await house.subscribe(subscriber)
