@@ -118,6 +118,8 @@ class GroupCommit(Generic[Item, Answer]):
         items = [item for item, _ in together]
         try:
             answers = await self._write_refused_again(items)
+            if len(answers) != len(items):
+                raise RuntimeError(f"{len(answers)} answers to {len(items)} items")
         except BaseException as error:
             _fail(together, error)
             if not isinstance(error, Exception):

@@ -51,7 +51,8 @@ class FileSpool:
         self._pending: list[tuple[Row, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._passed: dict[Path, int] = {}
-        self._unremoved: dict[Path, int] = {}
+        """Up to which row each file was given to a Redis that may lose it. Files come and go under the same names, so
+        no row may be removed because of it."""
         self._orphans_seen = float("-inf")
 
     @property
@@ -94,7 +95,9 @@ class FileSpool:
             await self._shrink(own)
         now = time.monotonic()
         if now - self._orphans_seen >= LOOK_FOR_ORPHANS:
-            for path in await self._in_thread(self._files):
+            paths = await self._in_thread(self._files)
+            self._passed = {path: after for path, after in self._passed.items() if path in paths}
+            for path in paths:
                 if path != own.path:
                     taken += await self._drain_orphan(path, accept, keep)
             self._orphans_seen = now
@@ -161,7 +164,6 @@ class FileSpool:
         if self._opening_failed is not None and now - self._opening_failed[0] < REOPEN:
             raise self._opening_failed[1]
         self._passed.clear()
-        self._unremoved.clear()
         try:
             self._own = self._take()
         except SpoolUnavailable as error:
@@ -192,6 +194,7 @@ class FileSpool:
             log.error("spool_file_unusable", file=path.name, reason=str(error))
             return 0
         if file is None:
+            self._passed.pop(path, None)  # its process may remove it, and another make it anew
             return 0
         try:
             taken = await self._drain_file(file, accept, keep)
@@ -204,7 +207,9 @@ class FileSpool:
     async def _drain_file(self, file: SpoolFile, accept: Accept, keep: bool) -> int:
         taken = 0
         is_complete = True
-        after = (self._passed if keep else self._unremoved).get(file.path, 0)
+        if not keep:
+            self._passed.pop(file.path, None)
+        after = self._passed.get(file.path, 0) if keep else file.unremoved
         while file.count and (batch := await self._in_thread(file.read, after, BATCH)):
             after = batch[-1][0]
             done, postponed, failure = await self._give(file, batch, accept)
@@ -216,8 +221,9 @@ class FileSpool:
             if keep:
                 self._passed[file.path] = after
             elif not is_removed and is_complete:  # a postponed row is not to be passed over, and removed with its file
-                self._unremoved[file.path] = after
-        if not keep and is_complete and (last := self._unremoved.pop(file.path, None)) is not None:
+                file.unremoved = after
+        if not keep and is_complete and (last := file.unremoved):
+            file.unremoved = 0
             await self._in_thread(file.discard, last)
         return taken
 
@@ -238,7 +244,7 @@ class FileSpool:
         except SpoolUnavailable as error:
             if file.closed:
                 raise
-            if file.path not in self._unremoved:
+            if not file.unremoved:
                 log.warning("spooled_rows_not_removed", file=file.path.name, reason=str(error))
             return False
         return True

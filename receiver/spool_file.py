@@ -59,6 +59,9 @@ class SpoolFile:
     def __init__(self, path: Path, lock: int, max_bytes: int) -> None:
         self.path = path
         self.count = 0
+        self.unremoved = 0
+        """The ledger has the rows up to this position, though they could not be removed. It is kept here, with the
+        lock: without that another process may remove the file, and a third make a new one of its name."""
         self.budget = SpoolBudget(max_bytes)
         self._max_bytes = max_bytes
         self._lock = lock

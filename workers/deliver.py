@@ -115,6 +115,9 @@ class Deliverer:
         except LedgerUnavailable as error:
             if (times := self._left.times(str(error))) is not None:
                 log.warning("lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep kicks it again")
+        except Exception:
+            # A bug of ours, and no caller waits for this task.
+            log.exception("turn_broke", lane=str(lane), hint="what it has claimed is due again when its leases end")
         finally:
             if self._turns.pop(lane):
                 self._ledger.delivery_lane.wake(lane)
@@ -126,6 +129,7 @@ class Deliverer:
         sending = Sending()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
             self._turns[lane] = False
+            await self._ledger.leases.keep(lane)
             claimed = await self._ledger.delivery_lane.claim(lane)
             if claimed.endpoint is not None:
                 sending.begin(self._send_all(claimed, claimed.endpoint))
@@ -165,6 +169,9 @@ class Deliverer:
             # A bug of ours must not keep a lease for ever, nor count as a failure of the endpoint.
             log.exception("delivery_broke", delivery=delivery.id, **trace_id(delivery.traceparent))
             await self._hold(delivery, Reason.of("internal_error", error_type=type(error).__name__))
+        finally:
+            # Also where the task was cancelled, by a library say: a lease that is renewed for ever keeps others out.
+            self._ledger.leases.drop([delivery.lease])
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: UnsealedEndpoint) -> None:
         body = delivery.callback.thin if endpoint.payload == "thin" else delivery.callback.full

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from iamport.merchant_clients import MerchantClient
 from ledger import Ledger
-from schemas.errors import HistoryUnavailable, IamportError, IamportRefused, MalformedPayment
+from schemas.errors import HistoryUnavailable, IamportError, IamportRefused, LedgerUnavailable, MalformedPayment
 from schemas.payments.derive_facts import shows_approval
 from schemas.payments.facts import ExpectedAmount
 from schemas.payments.snapshot import Snapshot
@@ -31,7 +31,7 @@ async def expected_amounts(
     merchant gave to the relay counts for them.
 
     If i'mport fails to show the registered amount, or history what had left the ledger, the error replaces the
-    payment's entry in ``found``.
+    payment's entry in ``found``. Raises `LedgerUnavailable`.
     """
     snapshots = {imp_uid: outcome for imp_uid, outcome in found.items() if isinstance(outcome, Snapshot)}
     merchant_uids = list({snapshot.merchant_uid for snapshot in snapshots.values() if snapshot.merchant_uid})
@@ -64,16 +64,19 @@ async def _registered_amounts(
     client: MerchantClient, orders: dict[str, str]
 ) -> dict[str, ExpectedAmount | IamportError | None]:
     """The registered amount of each order, by imp_uid. After the first call that fails, the remaining orders get its
-    error without a call.
+    error without a call. Raises `LedgerUnavailable`.
 
     An unreadable answer is not a failed call: it concerns one payment only.
     """
     slots, amounts = asyncio.Semaphore(_CONCURRENT_CALLS), dict[str, ExpectedAmount | IamportError | None]()
     failure: IamportError | None = None
+    away: LedgerUnavailable | None = None
 
     async def request(imp_uid: str, merchant_uid: str) -> None:
-        nonlocal failure
+        nonlocal failure, away
         async with slots:
+            if away is not None:
+                return
             if failure is None:
                 try:
                     amounts[imp_uid] = await _registered_amount(client, merchant_uid)
@@ -83,11 +86,16 @@ async def _registered_amounts(
                     return
                 except IamportError as error:
                     failure = error
+                except LedgerUnavailable as error:  # it has the access token; a group would hide what is raised in it
+                    away = error
+                    return
             amounts[imp_uid] = failure
 
     async with asyncio.TaskGroup() as group:
         for imp_uid, merchant_uid in orders.items():
             group.create_task(request(imp_uid, merchant_uid))
+    if away is not None:
+        raise away
     return amounts
 
 

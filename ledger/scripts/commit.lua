@@ -96,6 +96,8 @@ local function deliver(c, e, ep, is_ordered)
   if is_ordered then
     if not is_first then c.row[#c.row + 1], c.row[#c.row + 2] = "t:" .. ep, e.id end
     c.latest[ep] = d
+  elseif not is_first then
+    c.outdated[#c.outdated + 1] = "t:" .. ep  -- from a time when it was ordered
   end
 end
 
@@ -103,7 +105,7 @@ end
 local function record_events(c)
   if c.shared_object then append_entry(c.shared_object) end
   c.row = c.shown and snapshot_fields(c.p, c.snap, c.shown) or {}
-  c.deliveries, c.latest = {}, {}
+  c.deliveries, c.latest, c.outdated = {}, {}, {}
   for i = 1, #c.events, COLUMNS do
     local event, type_, sequence, silent, sandbox, filters, body, entry = unpack(c.events, i, i + COLUMNS - 1)
     local of = (c.snap or "") .. " " .. c.p
@@ -158,6 +160,7 @@ local function write(c)
   if object then row[#row + 1], row[#row + 2] = "object", object end
   put_settled(c.answered, row)
   for _, cell in ipairs({"record", c.record, "head", head_text(c.head)}) do row[#row + 1] = cell end
+  with_all("HDEL", k("pay", c.p), c.outdated)  -- first: without them the latest is looked for in the row
   with_all("HSET", k("pay", c.p), row)
   for _, d in ipairs(c.deliveries) do relist(d) end
   list(k("ageing"), c.p, this_moment())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -117,6 +118,25 @@ async def test_without_order_everything_goes_at_once(driver: Driver) -> None:
     lane = await driver.subscribe(ordered=False)
     await driver.look(paid("imp_1", 100, 900))
     assert len(await driver.take(lane)) == 3
+
+
+async def test_an_endpoint_that_is_ordered_again_waits_for_what_was_sent_without_order(
+    ledger: Ledger, driver: Driver
+) -> None:
+    """What was the latest when it was ordered before is not taken for the latest now."""
+    lane = await driver.subscribe()
+    await driver.look(paid("imp_1", 100))
+    for _ in range(2):
+        await driver.settle(await driver.take_one(lane))
+    await ledger.endpoints.update("ep_1", lambda one: replace(one, ordered=False))
+    await driver.look(paid("imp_1", 100, 200))
+    await driver.fail(await driver.take_one(lane), again_in=5)
+    await ledger.endpoints.update("ep_1", lambda one: replace(one, ordered=True))
+    await driver.look(paid("imp_1", 100, 200, 300))
+    assert await driver.take(lane) == ()
+    await driver.pass_time(6)
+    for _ in range(2):
+        await driver.settle(await driver.take_one(lane))
 
 
 async def test_a_held_one_is_no_attempt(driver: Driver) -> None:

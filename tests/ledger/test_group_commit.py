@@ -207,3 +207,17 @@ async def test_who_waits_for_a_writer_that_is_cancelled_ends(at_once: int) -> No
     async with asyncio.timeout(10):
         answers = await asyncio.gather(first, second, return_exceptions=True)
     assert [type(answer) for answer in answers] == [asyncio.CancelledError] * 2
+
+
+async def test_a_list_with_too_few_answers_fails_as_a_whole() -> None:
+    """Its writer has a bug. The callers learn of it instead of waiting for ever, and the next list is written."""
+    answers: list[list[int]] = [[], [4]]
+
+    async def write(_items: Sequence[int]) -> Sequence[int | Exception]:
+        return answers.pop(0)
+
+    batch: GroupCommit[int, int] = GroupCommit(write)
+    async with asyncio.timeout(5):
+        with pytest.raises(RuntimeError, match="0 answers to 1 item"):
+            await batch.add(1)
+        assert await batch.add(2) == 4

@@ -68,6 +68,23 @@ async def test_what_was_sent_is_settled_in_a_full_redis(ledger: Ledger, driver: 
     assert await driver.take(lane) == ()
 
 
+async def test_leases_are_renewed_in_a_full_redis(ledger: Ledger, driver: Driver) -> None:
+    """A callback that takes long is not sent a second time as soon as there is room again."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 1)
+    sending = await driver.take_one(lane)
+    ledger.leases.hold([sending.lease])
+    await driver.pass_time(9)
+    try:
+        await fill(driver, 2.0)
+        await ledger.leases.renew()
+    finally:
+        await driver.redis.config_set("maxmemory", 0)
+    await driver.pass_time(5)
+    assert await driver.take(lane) == ()
+    assert await driver.settle(sending) == "ok"
+
+
 async def test_looks_are_refused_whole_by_a_full_redis(ledger: Ledger, driver: Driver) -> None:
     """Nothing is written of refreshes that share a call with one too large; with memory they all are."""
     lane = await driver.subscribe()

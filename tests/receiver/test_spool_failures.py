@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,10 @@ import pytest
 from receiver import spool as spooling
 from receiver.interfaces import Postponed
 from receiver.spool import FileSpool
-from schemas.errors import SpoolUnavailable
+from schemas.errors import LedgerUnavailable, SpoolUnavailable
 from schemas.payments.notification import Notification
 from tests.support.reasons import said
-from tests.support.receiver_parts import ListedLedger, MakeSpool, files, keep, notification
+from tests.support.receiver_parts import ListedLedger, MakeSpool, away, files, keep, notification
 
 
 @contextmanager
@@ -204,6 +205,69 @@ async def test_a_postponed_row_is_not_removed_with_its_file(tmp_path: Path, spoo
     await spool.drain(ledger.accept)
     assert ledger.imp_uids == ["imp_1", "imp_3", "imp_2"]
     assert spool.waiting == 0
+
+
+async def fill(spool: FileSpool) -> int:
+    """Accept webhooks until there is no room; how many there was room for."""
+    for number in count(0):
+        try:
+            await spool.accept(replace(notification(number), extra=b'{"a":"%s"}' % (b"x" * 3500)))
+        except SpoolUnavailable:
+            return number
+    raise AssertionError("a disk without end")
+
+
+async def test_a_new_file_is_not_taken_for_an_old_one_of_its_name(
+    tmp_path: Path, spool_at: MakeSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that could not be made smaller was passed over up to some row, drained and removed by another process, and
+    made anew: what waits in the new one is not passed over, and is not removed with it."""
+    monkeypatch.setattr(spooling, "LOOK_FOR_ORPHANS", 0.0)
+    monkeypatch.setattr(spooling, "BATCH", 2)
+    living, killed, ledger = spool_at(tmp_path), spool_at(tmp_path / "killed"), ListedLedger()
+    await living.drain(ledger.accept)
+    with files_of_at_most(128 * 1024):
+        accepted = await fill(killed)
+        for file in files(tmp_path / "killed"):
+            shutil.copy(file, tmp_path / file.name.replace("0", "1"))
+        ledger.fails_for["imp_3"] = away()
+        with pytest.raises(LedgerUnavailable):
+            await living.drain(ledger.accept)
+    ledger.fails_for.clear()
+    gone, other = FileSpool(tmp_path), spool_at(tmp_path)
+    await keep(gone, 10_001)
+    await keep(other, 10_002)
+    await gone.close()
+    await other.drain(ledger.accept)
+    assert len(ledger.taken) == accepted + 2
+    assert not (tmp_path / "spool-1.sqlite").exists()
+    later = FileSpool(tmp_path)
+    await keep(later, 10_003)
+    await later.close()
+    await living.drain(ledger.accept)
+    assert ledger.imp_uids[-1] == "imp_10003"
+
+
+async def test_of_a_new_file_all_is_passed_on_while_redis_may_lose_it(
+    tmp_path: Path, spool_at: MakeSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stays in the spool is given to Redis once; a file that was removed and made anew has other rows."""
+    monkeypatch.setattr(spooling, "LOOK_FOR_ORPHANS", 0.0)
+    living, dead, ledger = spool_at(tmp_path), FileSpool(tmp_path), ListedLedger()
+    await living.drain(ledger.accept)
+    await keep(dead, 1, 2)
+    await dead.close()
+    await living.drain(ledger.accept, keep=True)
+    await living.drain(ledger.accept, keep=True)
+    assert ledger.calls == 2
+    await living.drain(ledger.accept)
+    assert not (tmp_path / "spool-1.sqlite").exists()
+    later = FileSpool(tmp_path)
+    await keep(later, 3)
+    await living.drain(ledger.accept, keep=True)
+    await later.close()
+    await living.drain(ledger.accept, keep=True)
+    assert ledger.imp_uids == ["imp_1", "imp_2", "imp_3"]
 
 
 async def test_a_file_system_without_locks_is_a_refusal(

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+import structlog
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
@@ -336,6 +337,63 @@ async def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
         release.set()
         await house.rest()
     assert await house.states() == ["pending"]
+
+
+async def test_a_callback_that_was_cancelled_is_left_to_others(house: House) -> None:
+    """Whatever cancels it, its lease is not renewed any longer: it would be under way for ever."""
+    release = asyncio.Event()
+    async with Subscriber(holding(release)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.look(paid())
+        await house.deliverer.deliver(LANE.address)
+        await subscriber.received(1)
+        for task in house.deliverer._in_flight:
+            task.cancel()
+        await house.rest()
+        assert house.driver.ledger.leases._held == set()
+        release.set()
+        await house.driver.pass_time(11)
+        await house.deliver()
+    assert await house.states() == ["delivered"]
+
+
+async def test_a_turn_that_fails_by_a_bug_is_logged(house: House) -> None:
+    """No caller waits for a turn. Its line says which lane it is; once the bug is gone, what it had claimed is sent."""
+    async with Subscriber(CATALOGUE["ok"]) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 1)
+        name = key("endpoint", "ep_1")
+        row = await house.driver.redis.hget(name, "row")
+        await house.driver.redis.hset(name, "row", "{")
+        with structlog.testing.capture_logs() as lines:
+            await house.deliver()
+        assert [line["lane"] for line in lines if line["event"] == "turn_broke"] == [str(LANE)]
+        await house.driver.redis.hset(name, "row", row)
+        await house.driver.pass_time(11)
+        await house.deliver()
+    assert await house.states() == ["delivered"]
+
+
+async def test_a_process_that_stood_still_sends_nothing_beside_itself(house: House) -> None:
+    """Its leases have ended meanwhile, as while Redis was away. It lengthens them before it claims: the claim would
+    take what this process is sending for what a lost worker has left."""
+    release, leases = asyncio.Event(), house.driver.ledger.leases
+    async with Subscriber(holding(release)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 2)
+        await house.deliverer.deliver(LANE.address)
+        await subscriber.received(2)
+        await asyncio.sleep(0.1)  # the turn leaves callbacks that outlast it
+        await house.driver.pass_time(11)
+        leases._renewed_at -= 11
+        await house.driver.record_for(LANE, 1, first=2)
+        await house.deliverer.deliver(LANE.address)
+        await subscriber.received(3)
+        await asyncio.sleep(0.3)
+        release.set()
+        await house.rest()
+        assert len(subscriber.requests) == 3
+    assert await house.states() == ["delivered"] * 3
 
 
 async def test_what_it_kicks_it_takes_up_at_once(house: House) -> None:
