@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
 from ledger import keys, waiting
 from ledger.cells import Cells, by
+from ledger.compatibility import cells_begun_with, other_number_of_cells
 from ledger.constants import DEFAULT_MERCHANT
 from ledger.group_commit import GroupCommit
 from ledger.holders import Holders
@@ -47,10 +48,17 @@ class Intake:
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
         self._with_merchants = Holders(cells, keys.MERCHANTS)
+        self._has_these_cells = False
         self._checks: GroupCommit[tuple[str, str], bool] = GroupCommit(self._check_all, patience=ANSWER_WITHIN)
         self._accepts: GroupCommit[Notification, None] = GroupCommit(
             self._accept_all, at_once=2, enough=SECOND_BATCH_FROM, patience=ANSWER_WITHIN
         )
+
+    async def check_cells(self) -> None:
+        """Check that the ledger, if it was begun, has as many cells as are set. Raises `BadSetting`, and
+        `LedgerUnavailable`."""
+        if (begun_with := await self._other_number_of_cells()) is not None:
+            raise other_number_of_cells(self._cells, begun_with)
 
     async def accept(self, notification: Notification) -> None:
         """Store a notification and mark its payment dirty; returns when both are on disk. Accepting it again changes
@@ -94,7 +102,27 @@ class Intake:
         so. Raises `LedgerUnavailable`."""
         await self._cells.shared.run("report_spool", receiver, waiting, "" if trouble is None else dump(trouble))
 
+    async def _other_number_of_cells(self) -> int | None:
+        """How many cells the ledger has, if that is not the number that is set. Asked until it is the same, and again
+        after the ledger was not open: a lost one can be restored with another number."""
+        if self._has_these_cells:
+            return None
+        begun_with = await cells_begun_with(self._cells)
+        self._has_these_cells = begun_with == len(self._cells)
+        return None if begun_with is None or self._has_these_cells else begun_with
+
+    async def _find_cells(self) -> None:
+        """Raise `LedgerUnavailable` if merchants are spread over another number of cells than is set: a webhook would
+        be stored where no worker finds its merchant, or refused because its merchant is not there."""
+        if (begun_with := await self._other_number_of_cells()) is not None:
+            raise LedgerUnavailable(Reason.of("cells_differ", set=len(self._cells), begun_with=begun_with))
+
+    def _not_open(self) -> LedgerNotOpen:
+        self._has_these_cells = False
+        return LedgerNotOpen(Reason.of("ledger_not_open"))
+
     async def _check_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool | Exception]:
+        await self._find_cells()
         answers: dict[tuple[str, str], bool | Exception] = {}
         asked = by(dict.fromkeys(together), lambda question: self._cells.of(question[0]))
         calls = {store: [len(questions), *flat(questions)] for store, questions in asked.items()}
@@ -102,7 +130,7 @@ class Intake:
             if isinstance(found, list):
                 answers |= {question: answer == 1 for question, answer in zip(asked[store], found, strict=True)}
             else:
-                error = LedgerNotOpen(Reason.of("ledger_not_open")) if found is None else found
+                error = self._not_open() if found is None else found
                 answers |= dict.fromkeys(asked[store], error)
         return [answers[question] for question in together]
 
@@ -120,10 +148,21 @@ class Intake:
             return [*await self._accept_all(together[:middle]), *await self._accept_all(together[middle:])]
 
     async def _accept_together(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
+        await self._find_cells()
         answers = await self._cells.spread(
             "accept", together, lambda one: self._cells.of(one.merchant), _packed, durable=True
         )
-        return [answer if isinstance(answer, Exception) else _OUTCOMES[answer]() for answer in answers]
+        return [answer if isinstance(answer, Exception) else self._outcome(answer) for answer in answers]
+
+    def _outcome(self, answer: bytes) -> Exception | None:
+        match answer:
+            case b"ok":
+                return None
+            case b"unknown":
+                return UnknownMerchant()
+            case b"closed":
+                return self._not_open()
+        raise ValueError(answer)
 
 
 def _packed(together: Sequence[Notification]) -> list[Argument]:
@@ -136,10 +175,3 @@ def _packed(together: Sequence[Notification]) -> list[Argument]:
             unverified_source(one),
         ]  # fmt: skip
     return args
-
-
-_OUTCOMES: Mapping[bytes, Callable[[], Exception | None]] = {
-    b"ok": lambda: None,
-    b"unknown": UnknownMerchant,
-    b"closed": lambda: LedgerNotOpen(Reason.of("ledger_not_open")),
-}

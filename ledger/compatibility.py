@@ -9,7 +9,7 @@ import structlog
 
 from ledger.acl import AclProblem
 from ledger.cells import Cells
-from ledger.keys import NAME
+from ledger.keys import NAME, SPREAD
 from ledger.scripting import raised
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Unreadable
@@ -71,9 +71,7 @@ async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
     begun = await cells.shared.run("begin", *args, durable=True)
     stored, canary, name, spread, readable_from = (text.decode() for text in begun)
     if int(spread) != len(cells):
-        raise BadSetting(
-            f"RELAY_CELLS={len(cells)} is not usable: this ledger was begun with {spread}, which it keeps for good"
-        )
+        raise other_number_of_cells(cells, int(spread))
     _check_shapes(int(stored), int(readable_from), shapes)
     try:
         sealer.open(canary)
@@ -85,6 +83,19 @@ async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
     await cells.shared.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
     await cells.shared.run("raise_version", shapes.newest, shapes.readable_from, durable=True)
     return str(name)
+
+
+async def cells_begun_with(cells: Cells) -> int | None:
+    """How many cells the ledger was begun with, None for one that was not begun. Raises `LedgerUnavailable`."""
+    stored = await cells.shared.ask("GET", cells.shared.prefix + SPREAD())
+    return None if stored is None else int(stored)
+
+
+def other_number_of_cells(cells: Cells, begun_with: int) -> BadSetting:
+    """The error of a process that is set to another number of cells than its ledger has."""
+    return BadSetting(
+        f"RELAY_CELLS={len(cells)} is not usable: this ledger was begun with {begun_with}, which it keeps for good"
+    )
 
 
 def _check_shapes(version: int, readable_from: int, shapes: Shapes) -> None:

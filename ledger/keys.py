@@ -119,7 +119,7 @@ KEYS = (
     Key("canary", "string", "text sealed with RELAY_ENCRYPTION_KEY: shows whether a process has the right keys",
         "never"),
     NAME := Key("name", "string", "the ledger's name; history knows by it whose it is", "never"),
-    Key("cells", "string", "how many cells merchants are spread over (RELAY_CELLS)", "never"),
+    SPREAD := Key("cells", "string", "how many cells merchants are spread over (RELAY_CELLS)", "never"),
     OPEN := Key("open", "string", "history is known to be this ledger's: webhooks are accepted, work is claimed",
         "never"),
     Key("restoring", "string", "it is being put back from history (ledger.restoring)", "when all of it is back"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -34,7 +35,7 @@ from runtime.open_files import allow_open_files
 from runtime.periodic import Background, Periodic
 from runtime.service_manager import notify_ready
 from runtime.settings import Settings
-from runtime.startup import check_once
+from runtime.startup import Check, check_once
 from runtime.tracing import Tracer, tracing
 from schemas.errors import LedgerUnavailable
 
@@ -51,8 +52,10 @@ REPORT_EVERY = 5.0
 REDIS_CHECK_EVERY = 60.0
 TROUBLED_REDIS_CHECK_EVERY = 5.0
 """Seconds between two checks whether Redis is durable: while it is, and while it is not."""
+CELLS_CHECK_EVERY = 1.0
+"""Seconds after which the number of cells is checked again, until it was found to be right."""
 START_CHECK_WITHIN = 2.0
-"""Seconds for which webhooks wait at the start for the check of the rights in Redis."""
+"""Seconds for which webhooks wait at the start for the check of the rights in Redis and of the number of cells."""
 LAST_ANSWERS = 20
 """Seconds for requests under way when the process is asked to stop; a supervisor gives 30 in all."""
 
@@ -71,8 +74,8 @@ async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | No
     """Take webhooks until SIGTERM or SIGINT; the exit status: 0, or 1 where background work failed and a restart is
     needed.
 
-    Raises `BadSetting` for an invalid Redis URL, and for a Redis that lacks what the receiver needs. One that is
-    away may come back.
+    Raises `BadSetting` for an invalid Redis URL, for a Redis that lacks what the receiver needs, and for a ledger with
+    another number of cells. A Redis that is away may come back.
     """
     metrics, merchants = ReceiverMetrics(), KnownMerchants()
     webhook_log = WebhookLog()
@@ -105,14 +108,13 @@ async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | No
         no_such_path=handler.no_such_path,
     )
     port = listener.getsockname()[1]
-    parts = Parts(
-        acceptor, webhook_log, SpoolReport(ledger.intake, spool, port, lambda: acceptor.spool_trouble), AclWatch(ledger)
-    )
+    spool_report = SpoolReport(ledger.intake, spool, port, lambda: acceptor.spool_trouble)
+    parts = Parts(acceptor, webhook_log, spool_report, AclWatch(ledger), ledger.intake.check_cells)
     server = make_server(app)
     tasks = Background(background(parts), server.end)
     started = False
     try:
-        await check_once(ledger.check_usable, within=START_CHECK_WITHIN)
+        await check_once(partial(_check, ledger), within=START_CHECK_WITHIN)
         await acceptor.check_redis()
         with tasks.running():
             started = True
@@ -129,6 +131,11 @@ async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | No
         if started:
             log.info("receiver_stopped")
     return tasks.status()
+
+
+async def _check(ledger: Ledger) -> None:
+    await ledger.check_usable()
+    await ledger.intake.check_cells()
 
 
 def make_server(app: ReceiverApp, sweep: OnTick | None = http_connection.sweep) -> HttpServer:
@@ -150,6 +157,7 @@ class Parts(NamedTuple):
     webhook_log: WebhookLog
     spool_report: SpoolReport
     acl_watch: AclWatch
+    check_cells: Check
 
 
 def background(parts: Parts) -> tuple[Periodic, ...]:
@@ -164,6 +172,7 @@ def background(parts: Parts) -> tuple[Periodic, ...]:
         Periodic("watch_redis", redis_watch.step, TROUBLED_REDIS_CHECK_EVERY),
         Periodic("report_spool", parts.spool_report.report, REPORT_EVERY),
         Periodic("watch_rights", parts.acl_watch.log_problems, ACL_CHECK_EVERY),
+        Periodic("check_cells", parts.check_cells, CELLS_CHECK_EVERY),
     )
 
 

@@ -149,6 +149,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "erased_when_delivered": ("imp_uid",),
     "history_is_empty": (),
     "cells_lost": ("cells",),
+    "cells_differ": ("set", "begun_with"),
     "ledger_lost": (),
     "ledger_of_another_history": ("error",),
     "ledger_not_empty": (),

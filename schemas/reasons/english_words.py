@@ -105,6 +105,7 @@ TEMPLATES: Mapping[str, str] = {
     "redis_full_for_events": "Redis has no memory for {events} more events of this payment",
     "redis_unreliable": "Redis cannot be relied on: {error}",
     "cells_lost": "these cells of the ledger in Redis are empty, and history is not: {cells}: run `relay restore`",
+    "cells_differ": "the ledger in Redis has {begun_with} cells, not {set}: set RELAY_CELLS={begun_with}",
     "ledger_lost": "the ledger in Redis is empty, and history is not: run `relay restore`, or `relay restore"
     " --begin-anew` if what history has is not to be put back",
     "erased_when_delivered": "something of payment {imp_uid} is still to be delivered: its buyer is erased after that",

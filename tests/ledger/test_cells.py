@@ -20,7 +20,7 @@ from ledger.servers import Command
 from runtime.encryption import Sealer
 from runtime.history_url import parse
 from schemas.endpoints.replay_selection import Selection
-from schemas.errors import BadSetting, LedgerNotOpen, NotFound, UnknownMerchant
+from schemas.errors import BadSetting, LedgerNotOpen, LedgerUnavailable, NotFound, UnknownMerchant
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Event
 from tests.support.histories import record_all
@@ -82,7 +82,8 @@ async def test_webhooks_of_many_merchants_are_one_round_trip(many: Ledger, monke
         sent.append([command.key for command in commands])
         return await send(commands, **options)
 
-    await many.intake.accept(notification("imp_first", merchant=SHOPS[0]))  # the script is loaded
+    await many.begin(Sealer([KEY]))
+    await many.intake.accept(notification("imp_first", merchant=SHOPS[0]))  # script loaded, number of cells checked
     monkeypatch.setattr(servers, "send", noting)
     webhooks = [notification(f"imp_{shop}", merchant=shop) for shop in (*SHOPS[1:30], "nobody")]
     answers = await asyncio.gather(*map(many.intake.accept, webhooks), return_exceptions=True)
@@ -208,6 +209,34 @@ async def test_another_number_of_cells_ends_the_start(many: Ledger, redis_url: s
         await other.begin(Sealer([KEY]))
     await other.close()
     await many.begin(Sealer([KEY]))
+
+
+async def test_a_receiver_with_another_number_of_cells_takes_nothing(many: Ledger, redis_url: str) -> None:
+    """Its webhooks would go to cells where no worker finds their merchants."""
+    await many.begin(Sealer([KEY]))
+    other = Ledger.connect(redis_url, queue_url(redis_url), cells=8)
+    shop = next(shop for shop in SHOPS if cell_of(shop, CELLS) != cell_of(shop, 8))
+    for taken in (other.intake.accept(notification("imp_1", merchant=shop)), other.intake.takes_webhooks(shop, None)):
+        with pytest.raises(LedgerUnavailable, match="16 cells"):
+            await taken
+    with pytest.raises(BadSetting, match=r"^RELAY_CELLS=8 .* 16"):
+        await other.intake.check_cells()
+    await other.close()
+    await many.intake.check_cells()
+    await many.intake.accept(notification("imp_1", merchant=shop))
+
+
+async def test_the_number_of_cells_is_checked_again_after_the_ledger_was_lost(many: Ledger, redis_url: str) -> None:
+    """A lost ledger may be restored with another number of cells."""
+    await many.begin(Sealer([KEY]))
+    await many.intake.accept(notification("imp_1", merchant=SHOPS[0]))
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+        with pytest.raises(LedgerNotOpen):
+            await many.intake.accept(notification("imp_1", merchant=SHOPS[0]))
+        client.set("{relay}:cells", 8)
+    with pytest.raises(LedgerUnavailable, match="8 cells"):
+        await many.intake.accept(notification("imp_1", merchant=SHOPS[0]))
 
 
 async def test_a_cell_that_was_lost_stays_closed_until_it_is_restored(

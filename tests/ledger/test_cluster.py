@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from ledger import Ledger
 from ledger.keys import Lane, cell_of
+from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid
 from tests.support.ledger_invariants import problems
@@ -187,6 +189,8 @@ async def test_a_primary_that_is_away_stops_its_own_merchants_only(cluster: Clus
         await ledger.merchants.put(shop, imp_key="k", imp_secret="s")
     owners = {shop: cluster.owner_of(cell_of(shop, CELLS)) for shop in shops}
     assert set(owners.values()) == set(cluster.primaries)
+    await ledger.begin(Sealer([Fernet.generate_key().decode()]))
+    await ledger.intake.check_cells()
     gone = cluster.primaries[0]
     await asyncio.to_thread(cluster.nodes[gone].kill)
     webhooks = [notification("imp_1", merchant=shop) for shop in shops]

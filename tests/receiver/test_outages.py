@@ -277,3 +277,31 @@ async def test_a_bad_start_is_one_line(processes: Processes, redis_url: str, fre
         assert await late.ended() == 1
     assert len(late.lines) == 1
     assert f"PORT={port}" in late.output
+
+
+async def test_another_number_of_cells_ends_the_receiver(
+    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]
+) -> None:
+    """With one line, at the start, or once a Redis that was away is back; what came meanwhile is in the spool."""
+    receiver = await start(processes, free_port(), own_redis.url)
+    async with redis.asyncio.Redis.from_url(own_redis.url) as client:
+        await client.set("{relay}:cells", CELLS)
+    wrong = processes.python(
+        "receiver", REDIS_URL=own_redis.url, HOST="127.0.0.1", PORT=str(free_port()), RELAY_CELLS="8"
+    )
+    assert await wrong.ended() == 1
+    assert wrong.lines[-1].startswith("RELAY_CELLS=8 is not usable")
+    await receiver.process.terminate()
+    await asyncio.to_thread(own_redis.kill)
+    late = await start(processes, free_port(), own_redis.url, RELAY_CELLS="8")
+    assert (await late.post(webhook(1))).status_code == 200
+    await asyncio.to_thread(own_redis.start)
+    assert await late.process.ended() == 1
+    assert late.process.lines[-1].startswith("RELAY_CELLS=8 is not usable")
+    assert await notified(own_redis.url) == Counter()
+    await start(processes, free_port(), own_redis.url)
+
+    async def drained() -> bool:
+        return await notified(own_redis.url) == Counter({"imp_1": 1})
+
+    await until(drained)
