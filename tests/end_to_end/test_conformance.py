@@ -19,7 +19,7 @@ from tests.support.subscribers import Behaviour, Subscriber
 from tests.support.waiting import PATIENCE, until
 from tests.workers.catalogue import CATALOGUE
 
-TIMEOUT = 4
+TIMEOUT = 8
 """Seconds for one attempt: long enough for a slow answer on a busy machine."""
 RETRY = 1
 """Seconds from a failed attempt to the next."""
