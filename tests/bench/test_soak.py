@@ -112,7 +112,7 @@ def test_a_short_run_does_not_judge_memory() -> None:
 
 def test_growth_is_from_the_second_fifth_to_the_last() -> None:
     """What a process grows by at its start does not count, nor does what it has for a while and gives back."""
-    more = {at: 900 for at in (35, *range(80, 96))}
+    more = dict.fromkeys((35, *range(80, 96)), 900)
     samples = [(float(at), 50 + (at >= 20) * 50 + more.get(at, 0) + (at >= 80) * 10) for at in range(101)]
     assert growth("receiver", samples, per_second=2.0) == Growth("receiver", 100, 110, 10 / 120)
 
