@@ -304,6 +304,14 @@ async def test_no_more_is_under_way_than_the_endpoint_takes(house: House) -> Non
     assert await house.states() == ["delivered"] * 5
 
 
+async def one_under_way(house: House, subscriber: Subscriber) -> None:
+    """A callback has come to a subscriber that holds it."""
+    await house.subscribe(subscriber)
+    await house.driver.look(paid())
+    await house.deliverer.deliver(LANE.address)
+    await subscriber.received(1)
+
+
 async def test_stopping_waits_for_what_is_under_way(house: House) -> None:
     """Also for what a claim that was under way brings: it is sent and settled before the process ends."""
     release = asyncio.Event()
@@ -326,10 +334,7 @@ async def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
     """A callback that hangs is left for others: its lease is still held, to be given back."""
     release = asyncio.Event()
     async with Subscriber(holding(release)) as subscriber:
-        await house.subscribe(subscriber)
-        await house.driver.look(paid())
-        await house.deliverer.deliver(LANE.address)
-        await subscriber.received(1)
+        await one_under_way(house, subscriber)
         await house.deliverer.finish(0.1)
         assert len(house.driver.ledger.leases._held) == 1
         await house.driver.ledger.leases.release()
@@ -343,10 +348,7 @@ async def test_a_callback_that_was_cancelled_is_left_to_others(house: House) -> 
     """Whatever cancels it, its lease is not renewed any longer: it would be under way for ever."""
     release = asyncio.Event()
     async with Subscriber(holding(release)) as subscriber:
-        await house.subscribe(subscriber)
-        await house.driver.look(paid())
-        await house.deliverer.deliver(LANE.address)
-        await subscriber.received(1)
+        await one_under_way(house, subscriber)
         for task in house.deliverer._in_flight:
             task.cancel()
         await house.rest()
