@@ -71,16 +71,15 @@ class GroupCommit(Generic[Item, Answer]):
 
     def _lose_patience(self) -> None:
         """Give up what has waited for too long, and come back when the next may have."""
-        now = asyncio.get_running_loop().time()
-        self._forget_answered()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         while self._deadlines and self._deadlines[0][0] <= now:
             _, future = self._deadlines.popleft()
             if not future.done():
                 future.set_exception(TimeoutError())
-        self._timer = None
-        if self._deadlines:
-            wait = self._deadlines[0][0] - now
-            self._timer = asyncio.get_running_loop().call_later(wait, self._lose_patience)
+        self._forget_answered()
+        next_at = self._deadlines[0][0] if self._deadlines else None
+        self._timer = None if next_at is None else loop.call_at(next_at, self._lose_patience)
 
     def _forget_answered(self) -> None:
         while self._deadlines and self._deadlines[0][1].done():

@@ -153,8 +153,15 @@ class Deliverer:
             keys = unseal(endpoint, self._sealer, time.time())
         except Unreadable as error:
             log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
-            return {self._start(self._hold(delivery, error.reason)) for delivery in claimed.deliveries}
-        return {self._start(self._deliver(delivery, endpoint, keys)) for delivery in claimed.deliveries}
+            return {self._start_leased(one, self._hold(one, error.reason)) for one in claimed.deliveries}
+        return {self._start_leased(one, self._deliver(one, endpoint, keys)) for one in claimed.deliveries}
+
+    def _start_leased(self, delivery: ClaimedDelivery, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start what settles a delivery. Its lease is dropped at the end, also where the task was cancelled, by a
+        library say: one that is renewed for ever keeps others out."""
+        task = self._start(work)
+        task.add_done_callback(lambda _: self._ledger.leases.drop([delivery.lease]))
+        return task
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
@@ -169,9 +176,6 @@ class Deliverer:
             # A bug of ours must not keep a lease for ever, nor count as a failure of the endpoint.
             log.exception("delivery_broke", delivery=delivery.id, **trace_id(delivery.traceparent))
             await self._hold(delivery, Reason.of("internal_error", error_type=type(error).__name__))
-        finally:
-            # Also where the task was cancelled, by a library say: a lease that is renewed for ever keeps others out.
-            self._ledger.leases.drop([delivery.lease])
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: UnsealedEndpoint) -> None:
         body = delivery.callback.thin if endpoint.payload == "thin" else delivery.callback.full
@@ -224,10 +228,7 @@ class Deliverer:
     async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt] = ()) -> Settled:
         """Write the verdict and the attempts."""
         settle = self._ledger.delivery_lane.settle
-        try:
-            return await write_until_done(lambda: settle(delivery.lease, verdict, made)) or "lost"
-        finally:
-            self._ledger.leases.drop([delivery.lease])
+        return await write_until_done(lambda: settle(delivery.lease, verdict, made)) or "lost"
 
     async def _record_health(
         self, delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict
