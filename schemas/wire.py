@@ -49,7 +49,9 @@ def dumps(value: Any) -> bytes:
 
     Raises `TypeError` for values JSON cannot hold (also for strings with lone surrogates).
     """
-    return orjson.dumps(value, default=_number)
+    text = orjson.dumps(value, default=_number)
+    # A copy, as orjson's own bytes keep a buffer of up to thirteen times their size.
+    return b"".join((text, b""))
 
 
 def whole(value: Any) -> Any:

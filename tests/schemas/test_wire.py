@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -58,3 +59,14 @@ def test_what_json_cannot_hold_is_a_type_error(value: object) -> None:
     """A value that JSON cannot hold is refused, not bent."""
     with pytest.raises(TypeError):
         dumps(value)
+
+
+def test_what_was_written_holds_no_more_memory_than_its_size() -> None:
+    payment = {"imp_uid": "imp_1", "name": "x" * 1000}
+    tracemalloc.start()
+    try:
+        kept = [dumps(payment) for _ in range(100)]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.2 * sum(map(len, kept))
