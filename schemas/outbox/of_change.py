@@ -107,7 +107,7 @@ def payer(snapshot: Snapshot) -> str:
     texts = [text for text in (*snapshot.buyer, *(row.depositor for row in snapshot.deposits)) if text]
     telephone = snapshot.buyer[2]
     if telephone:
-        texts.append("".join(char for char in telephone if char.isdigit()))
+        texts.append("".join(filter(str.isdigit, telephone)))
     return searchable(dict.fromkeys(texts))[:MOST_PAYER]
 
 

@@ -34,6 +34,9 @@ def steps(change: Change, most: int = STEP_FACTS) -> Iterator[Step]:
     The first step reaches to the last repeated cancellation: those are found by comparing with the previous snapshot,
     which it replaces.
     """
+    if len(change.facts) <= most:
+        yield Step(change, is_first=True, is_last=True)
+        return
     before, after = change.previous, change.record
     facts = list(after.facts.values())
     known = start = len(before.facts)
