@@ -62,6 +62,7 @@ def test_what_json_cannot_hold_is_a_type_error(value: object) -> None:
 
 
 def test_what_was_written_holds_no_more_memory_than_its_size() -> None:
+    """orjson's own bytes keep the buffer that they were written into."""
     payment = {"imp_uid": "imp_1", "name": "x" * 1000}
     tracemalloc.start()
     try:
