@@ -17,6 +17,7 @@ import redis
 
 from tests.support import postgres
 from tests.support.iamport_stub import Stub
+from tests.support.ledger_home import KINDS, LedgerHome, on_cluster, on_redis
 from tests.support.postgres import Postgres
 from tests.support.processes import Processes, clean_environ
 from tests.support.redis_cluster import Cluster
@@ -24,6 +25,11 @@ from tests.support.redis_process import RedisServer, open_ledger
 from tests.support.sentinels import Watched
 
 pytest_plugins = ("tests.support.schedule",)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--ledger=cluster` runs the end-to-end tests on a Redis Cluster, but those that bring a Redis of their own."""
+    parser.addoption("--ledger", choices=KINDS, default="redis", help="where the ledger of an end-to-end test is")
 
 
 # Below the ports that systems give to outgoing connections, and so are the bus ports of a Cluster, 10,000 above these.
@@ -59,11 +65,26 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[
     server.kill()
 
 
+@pytest.fixture(scope="session")
+def ledger_home(
+    request: pytest.FixtureRequest,
+    redis_server: RedisServer,
+    free_port: Callable[[], int],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[LedgerHome]:
+    """Where the ledger of a relay is whose test does not say it."""
+    if request.config.getoption("--ledger") == "redis":
+        yield on_redis(redis_server)
+        return
+    with on_cluster(redis_server, free_port, tmp_path_factory.mktemp("cluster")) as home:
+        yield home
+
+
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
     """The ledger's database on that Redis, emptied with all others; the broker's is the next number."""
+    redis_server.empty()
     with redis.Redis.from_url(redis_server.url) as client:
-        client.flushall()
         open_ledger(client)
     return redis_server.url
 

@@ -22,7 +22,7 @@ from tests.support.ledger_state import ledger_state
 from tests.support.postgres import Postgres
 from tests.support.processes import Process
 from tests.support.proxies import Command, RedisProxy
-from tests.support.redis_process import RedisServer, queue_url
+from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
 from tests.support.relay_fixtures import StartRelay
 from tests.support.waiting import until
@@ -39,8 +39,7 @@ class Recording:
 
     async def start_worker(self) -> Process:
         """One more worker, on that way."""
-        queue = queue_url(self.relay.environ["REDIS_URL"])
-        worker = self.relay.start_worker(REDIS_URL=self.way.url, RELAY_QUEUE_URL=queue)
+        worker = self.relay.start_worker(REDIS_URL=self.way.url)
         await worker.logged("worker_ready")
         return worker
 
@@ -104,7 +103,7 @@ async def recording(
 @asynccontextmanager
 async def _recording(start_relay: StartRelay, redis: RedisServer, history_url: str) -> AsyncIterator[Recording]:
     async with RedisProxy(redis.port) as way:
-        relay = await start_relay(RELAY_HISTORY_URL=history_url)
+        relay = await start_relay(REDIS_URL=redis.url, RELAY_QUEUE_URL=redis.queue_url, RELAY_HISTORY_URL=history_url)
         await relay.endpoint()
         recording = Recording(relay, way, history_url, [])
         await relay.worker.terminate()

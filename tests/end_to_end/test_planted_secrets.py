@@ -21,10 +21,12 @@ PRIVATE = {
 }  # fmt: skip
 
 
-async def test_secrets_are_in_no_log_and_not_in_the_clear_in_redis(start_relay: StartRelay, redis_url: str) -> None:
+async def test_secrets_are_in_no_log_and_not_in_the_clear_in_redis(
+    start_relay: StartRelay, one_redis: dict[str, str]
+) -> None:
     """What every process printed and every value in Redis holds none of the secrets; logs know no buyers and no cards,
     and no answer of the operator API repeats a secret after the one that gave it."""
-    relay = await start_relay(IMP_SECRET=IMP_SECRET, RELAY_LOG_LEVEL="debug")
+    relay = await start_relay(**one_redis, IMP_SECRET=IMP_SECRET, RELAY_LOG_LEVEL="debug")
     created = await relay.endpoint(headers={"x-planted": HEADER}, description="d")
     kept = await _kept_answer(relay)
     answers = [await _merchant(relay), *(await _reads(relay, created["id"]))]
@@ -39,7 +41,7 @@ async def test_secrets_are_in_no_log_and_not_in_the_clear_in_redis(start_relay: 
     printed = "\n".join(each.output for each in (relay.receiver, relay.worker, relay.console))
     assert '"imp_planted"' in printed
     assert [each for each in (*secrets, WRONG, CARD, BUYER, EMAIL, PHONE) if each in printed] == []
-    stored = await _everything(redis_url)
+    stored = await _everything(one_redis["REDIS_URL"])
     assert b"imp_planted" in stored
     assert [each for each in secrets if each.encode() in stored] == []
     assert [each for each in secrets if any(each in answer for answer in answers)] == []

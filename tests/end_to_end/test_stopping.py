@@ -32,9 +32,9 @@ async def hurried(relay: Relay, processes: Processes, finish_within: float, stop
     return relay.worker
 
 
-async def leased(redis_url: str) -> list[str]:
+async def leased(relay: Relay) -> list[str]:
     """The lanes in which something is leased."""
-    async with ledger_state(redis_url) as state:
+    async with ledger_state(relay.environ["REDIS_URL"]) as state:
         return await state.leased_lanes()
 
 
@@ -55,7 +55,7 @@ async def delivery(relay: Relay) -> dict[str, Any]:
     return found
 
 
-async def test_a_callback_under_way_is_finished(start_relay: StartRelay, redis_url: str) -> None:
+async def test_a_callback_under_way_is_finished(start_relay: StartRelay) -> None:
     """The worker waits for its answer and records it, so it is not sent a second time."""
     relay = await start_relay()
     await hears(relay, 2)
@@ -63,11 +63,11 @@ async def test_a_callback_under_way_is_finished(start_relay: StartRelay, redis_u
     assert relay.worker.logs("worker_stopped")
     settled = await delivery(relay)
     assert (settled["state"], len(settled["attempts"])) == ("delivered", 1)
-    assert await leased(redis_url) == []
+    assert await leased(relay) == []
     assert len(relay.subscriber.requests) == 1
 
 
-async def test_a_look_under_way_is_finished(start_relay: StartRelay, redis_url: str) -> None:
+async def test_a_look_under_way_is_finished(start_relay: StartRelay) -> None:
     """What i'mport answers late is still written: it need not be asked again."""
     relay = await start_relay()
     await relay.payment_at_iamport(imp_uid="imp_slow", status="paid", paid_at=1_900_000_000, amount=1004)
@@ -75,15 +75,15 @@ async def test_a_look_under_way_is_finished(start_relay: StartRelay, redis_url: 
     assert (await relay.webhook("imp_slow")).status_code == 200
 
     async def asked() -> bool:
-        return await leased(redis_url) == ["refresh/default"]
+        return await leased(relay) == ["refresh/default"]
 
     await relay.until(asked, "i'mport is being asked")
     assert await relay.worker.terminate() == 0
     assert (await relay.payment("imp_slow"))["status"] == "paid"
-    assert await leased(redis_url) == []
+    assert await leased(relay) == []
 
 
-async def test_what_hangs_is_given_back(start_relay: StartRelay, processes: Processes, redis_url: str) -> None:
+async def test_what_hangs_is_given_back(start_relay: StartRelay, processes: Processes) -> None:
     """A callback and a refresh that do not end in time are released, so other workers claim them at once."""
     relay = await start_relay()
     worker = await hurried(relay, processes, 0.5, 30)
@@ -92,13 +92,13 @@ async def test_what_hangs_is_given_back(start_relay: StartRelay, processes: Proc
     assert (await relay.webhook("imp_asked")).status_code == 200
 
     async def both() -> bool:
-        return len(await leased(redis_url)) == 2
+        return len(await leased(relay)) == 2
 
     await relay.until(both, "the look is under way, too")
     assert await worker.terminate() == 0
     assert worker.logs("worker_stopped")
-    assert await leased(redis_url) == []
-    async with ledger_state(redis_url) as state:
+    assert await leased(relay) == []
+    async with ledger_state(relay.environ["REDIS_URL"]) as state:
         assert {f"deliver/{endpoint['id']}", "refresh/default"} <= set(await state.due_lanes())
     assert (await delivery(relay))["state"] == "pending"
 

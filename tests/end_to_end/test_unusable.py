@@ -161,8 +161,10 @@ async def test_workers_come_and_go(limited: Relay, own_redis: RedisServer) -> No
 async def test_a_queue_that_stops_working_is_told_and_forgiven(limited: Relay, own_redis: RedisServer) -> None:
     """The log has a line or two about it, and no traceback; everything goes on as soon as it works again."""
     await limited.endpoint()
+    (first,) = await limited.play("card")
+    await limited.until_received("paid", imp_uid=first)
     rights(own_redis, "-blpop", "-rpush")
-    await limited.play("card")
+    (second,) = await limited.play("card")
     await limited.worker.printed("connection error")
     with redis.Redis.from_url(own_redis.url, decode_responses=True) as admin:
 
@@ -174,4 +176,4 @@ async def test_a_queue_that_stops_working_is_told_and_forgiven(limited: Relay, o
     assert len([line for line in limited.worker.lines if "error" in line and "ConsumerThread" in line]) == 1
     assert len(limited.worker.logs("kick_lost")) <= 1
     rights(own_redis)
-    await limited.until_received("paid")
+    await limited.until_received("paid", imp_uid=second)

@@ -31,9 +31,9 @@ async def i_mport() -> AsyncIterator[Stub]:
 
 
 @pytest.fixture
-async def relay(start_relay: StartRelay, i_mport: Stub) -> Relay:
+async def relay(start_relay: StartRelay, one_redis: dict[str, str], i_mport: Stub) -> Relay:
     """A relay of two workers at this i'mport, with an endpoint."""
-    relay = await start_relay(IMP_API_URL=i_mport.url)
+    relay = await start_relay(**one_redis, IMP_API_URL=i_mport.url)
     other = relay.start_worker()
     await other.logged("worker_ready")
     await relay.endpoint()

@@ -173,5 +173,9 @@ class LedgerState:
 @asynccontextmanager
 async def ledger_state(redis_url: str) -> AsyncIterator[LedgerState]:
     """The ledger at this address, seen from below."""
-    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
+    kind: Any = redis.asyncio.Redis
+    if redis_url.startswith("redis+cluster://"):
+        kind, redis_url = redis.asyncio.RedisCluster, redis_url.removeprefix("redis+cluster://").split(",")[0]
+        redis_url = f"redis://{redis_url}"
+    async with kind.from_url(redis_url, decode_responses=True) as client:
         yield LedgerState(client)

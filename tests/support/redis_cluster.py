@@ -66,6 +66,12 @@ class Cluster:
         for node in self.nodes.values():
             node.kill()
 
+    def empty(self) -> None:
+        """Remove all keys of all primaries."""
+        for port in self.primaries:
+            with client(port) as one:
+                one.flushall()
+
     def url(self, *ports: int) -> str:
         """A Cluster URL that names these nodes."""
         return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)

@@ -97,6 +97,11 @@ class RedisServer(RedisProcess):
         """The broker's database, beside the ledger's."""
         return queue_url(self.url)
 
+    def empty(self) -> None:
+        """Remove all keys of all its databases."""
+        with redis.Redis.from_url(self.url) as client:
+            client.flushall()
+
     def start(self) -> None:
         """Start it and wait until it answers, its data loaded; RuntimeError where it does not."""
         self._directory.mkdir(parents=True, exist_ok=True)

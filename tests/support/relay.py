@@ -59,8 +59,9 @@ class Relay:
         self.api = seeing_its_writes(self.url("console"), headers=headers)
         self.sandbox = http_client(self.url("sandbox"))
         self.intake = http_client(self.url("receiver"))
-        queue = self.environ.get("RELAY_QUEUE_URL", queue_url(redis_url))
-        self.ledger = Ledger.connect(redis_url, queue, cells=int(self.environ.get("RELAY_CELLS", CELLS)))
+        ledger = self.environ["REDIS_URL"]
+        queue = self.environ.get("RELAY_QUEUE_URL", queue_url(ledger))
+        self.ledger = Ledger.connect(ledger, queue, cells=int(self.environ.get("RELAY_CELLS", CELLS)))
 
     def url(self, name: str) -> str:
         """Where the receiver, the console or the sandbox listens."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import redis
 
+from tests.support.ledger_home import LedgerHome
 from tests.support.processes import Processes, clean_environ
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
@@ -26,12 +26,11 @@ def shared_relay(**environ: str) -> Any:
 
     @pytest_asyncio.fixture(scope="module", loop_scope="module")
     async def relay(
-        redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+        ledger_home: LedgerHome, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
     ) -> AsyncIterator[Relay]:
-        with redis.Redis.from_url(redis_server.url) as client:
-            client.flushall()
+        ledger_home.empty()
         processes = Processes(tmp_path_factory.mktemp("relay"), clean_environ())
-        relay = Relay(processes, redis_server.url, free_port, environ)
+        relay = Relay(processes, ledger_home.url, free_port, {**ledger_home.environ, **environ})
         try:
             await relay.start()
             yield relay
