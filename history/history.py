@@ -18,7 +18,7 @@ from history.erase import vacuum
 from history.events import Events
 from history.export import Exports
 from history.figures import Figures, figures
-from history.migrate import MigrationStep, all_steps, missing_steps, prepare
+from history.migrate import MigrationStep, all_steps, check_version, missing_steps, prepare
 from history.notifications import Notifications
 from history.payments import Payments
 from history.registry import AuditLog, Endpoints, Merchants, Reconciliations, Replays
@@ -102,6 +102,11 @@ class History:
         if self._url.file is not None and not self._url.file.exists():
             return all_steps()
         return await self._database.read(missing_steps)
+
+    async def check_version(self) -> None:
+        """Raise `BadSetting` where its tables are of a release that this one cannot work with, and
+        `HistoryUnavailable`."""
+        await check_version(self._database, self._url)
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -28,6 +29,7 @@ SETTING = "RELAY_HISTORY_URL"
 PATIENCE = 600.0
 """Seconds that migrations may take, waiting for another process included."""
 
+_NEWER = "its tables are of a newer version of the relay: start that version, or name another database"
 _READABLE_FROM = "readable_from"
 _LOCK = 0x72656C61_79686973
 """Of PostgreSQL's advisory locks: `relayhis` in ASCII."""
@@ -84,6 +86,14 @@ async def prepare(database: Database, url: HistoryUrl) -> None:
         raise _bad(url, str(error)) from None
 
 
+async def check_version(database: Database, url: HistoryUrl) -> None:
+    """Raise `BadSetting` where a newer release has changed the tables so that this one cannot work with them, and
+    `HistoryUnavailable` while it is away."""
+    readable_from = await database.read(_readable_from)
+    if readable_from is not None and readable_from not in _revisions():
+        raise _bad(url, _NEWER)
+
+
 def head() -> str:
     """The version of the tables that this process knows."""
     newest = ScriptDirectory.from_config(_config()).get_current_head()
@@ -125,17 +135,22 @@ def _scripts() -> list[Script]:
     return list(ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
 
 
+@cache
+def _revisions() -> list[str]:
+    """What this version knows, in its order."""
+    return [script.revision for script in _scripts()]
+
+
 def _missing(connection: Connection) -> list[Script]:
     _refuse_others(connection)
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    current, known = context.get_current_revision(), _scripts()
-    revisions = [script.revision for script in known]
+    current, known, revisions = context.get_current_revision(), _scripts(), _revisions()
     if current is None:
         return known
     if current in revisions:
         return known[revisions.index(current) + 1 :]
     if _readable_from(connection) not in revisions:
-        raise BadSetting("its tables are of a newer version of the relay: start that version, or name another database")
+        raise BadSetting(_NEWER)
     return []  # newer than this process, which works with them all the same
 
 

@@ -167,7 +167,8 @@ class Ledger:
         return await is_open(self.cells)
 
     async def is_open_with(self, history: OwnedHistory) -> bool:
-        """Whether it does, and this is its history. Raises `HistoryUnavailable`."""
+        """Whether it does, and this is its history. Raises `BadSetting` where a newer release has begun to store what
+        this one cannot read, and `HistoryUnavailable`."""
         return await is_open_with(self.cells, history)
 
     async def now(self) -> float:

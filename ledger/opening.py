@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ledger.cells import Cells
+from ledger.compatibility import stored_version
 from ledger.keys import NAME, OPEN
 from ledger.scripting import raised
 from schemas.errors import BadSetting, HistoryUnavailable, LedgerNotOpen
@@ -24,6 +25,9 @@ class OwnedHistory(Protocol):
 
     async def owner(self) -> str | None:
         """The ledger whose history it is, None before one has adopted it."""
+
+    async def check_version(self) -> None:
+        """Raise `BadSetting` where its tables are of a release that this one cannot work with."""
 
     async def adopt(self, ledger: str) -> str:
         """Make it the history of a ledger unless it is another's; returns whose it is."""
@@ -76,7 +80,12 @@ async def is_open(cells: Cells) -> bool:
 
 async def is_open_with(cells: Cells, history: OwnedHistory) -> bool:
     """Whether all of the ledger was opened, and this is its history; for a process that has opened it. Where history's
-    tables are gone, they are made. Raises `LedgerUnavailable`, and `HistoryUnavailable` while it cannot be known."""
+    tables are gone, they are made.
+
+    Raises `BadSetting` where a newer release has begun to store in either what this one cannot read;
+    `LedgerUnavailable`; and `HistoryUnavailable` while it cannot be known.
+    """
+    await stored_version(cells)
     if not await is_open(cells):
         return False
     name = await cells.shared.ask("GET", cells.shared.prefix + NAME())
@@ -84,6 +93,7 @@ async def is_open_with(cells: Cells, history: OwnedHistory) -> bool:
         owner = await history.owner()
     except HistoryUnavailable:
         owner = await _owner_once_prepared(history)
+    await history.check_version()
     return owner is not None and name is not None and owner == name.decode()
 
 

@@ -170,3 +170,23 @@ async def test_a_release_that_cannot_read_what_is_stored_does_not_start(relay: R
     assert await old.ended() == 1
     assert f"shapes of version {VERSION + 1}" in old.output
     assert "Traceback" not in old.output
+
+
+@pytest.mark.parametrize("store", ["ledger", "history"])
+async def test_a_release_that_others_cannot_live_with_ends_them(relay: Relay, later: Path, store: str) -> None:
+    """Workers and consoles that run end as soon as it has begun to store what they cannot read, with the same line."""
+    if store == "ledger":
+        codec = later / "schemas/payments/codec.py"
+        _replace(codec, f"READABLE_FROM = {VERSION}\n", f"READABLE_FROM = {VERSION + 1}\n")
+    else:
+        migration = later / "history/migrations/versions/m0099_notes.py"
+        lines = migration.read_text().splitlines()
+        migration.write_text("\n".join('readable_from = "0099"' if "readable_from" in line else line for line in lines))
+    newer = relay.start_worker(PYTHONPATH=str(later))
+    await newer.logged("worker_ready")
+    for process in (relay.worker, relay.console):
+        assert await process.ended() == 1
+        wrong = f"shapes of version {VERSION + 1}" if store == "ledger" else "its tables are of a newer version"
+        assert wrong in process.lines[-1]
+        assert "Traceback" not in process.output
+    assert newer.running
