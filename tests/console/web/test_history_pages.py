@@ -11,6 +11,7 @@ import pytest
 from console.operations import history_state
 from tests.console.conftest import Console, on_each_database
 from tests.console.test_history import take_away
+from tests.console.test_old_copy import come_back, copy_of, fail
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import BUYER, set_up
 from tests.support.machine import notify, seen
@@ -129,3 +130,16 @@ async def test_pages_say_that_history_is_away(
         assert (page.status_code, "이력을 읽을 수 없습니다" in page.text) == (200, True), path
     found = await reader.open("/find", params={"q": scene.payment})
     assert found.headers["location"] == f"/payments/default/{scene.payment}"
+
+
+async def test_pages_have_every_attempt(console: Console, reader: Reader) -> None:
+    """Of a payment and of the delivery itself, also those that only history has: Redis came back with an old copy."""
+    endpoint = (await console.endpoint())["id"]
+    await seen(console.ledger, "imp_1")
+    await fail(console, endpoint, 500)
+    copy = await copy_of(console.ledger)
+    await fail(console, endpoint, 577)
+    await come_back(console, copy)
+    (listed,) = (await console.call("GET", "/v1/deliveries")).json()["data"]
+    for page in (f"/deliveries/{listed['id']}", "/payments/default/imp_1"):
+        assert "577" in (await reader.open(page)).text, page
