@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from html import unescape
 from typing import Any
 
 import pytest
 
 from console.operations import history_state
+from history import search as history_search
 from tests.console.conftest import Console, on_each_database
 from tests.console.test_history import take_away
 from tests.console.test_old_copy import come_back, copy_of, fail
@@ -72,6 +74,22 @@ async def test_search_lists_what_may_be_meant(reader: Reader, console: Console) 
     assert BUYER not in text.replace(f"“{BUYER}”", "").replace(f'value="{BUYER}"', "")
     nothing = await reader.open("/find", params={"q": "no such thing"})
     assert (nothing.status_code, rows(nothing.text)) == (200, 0)
+
+
+@on_each_database
+async def test_search_goes_on(reader: Reader, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that has found nothing says that there is more to look through, the last one that there is nothing."""
+    await set_up(console)
+    monkeypatch.setattr(history_search, "MOST", 2)
+    address, texts = "/find?q=nowhere", []
+    while address:
+        text = (await reader.open(address, headers=ENGLISH)).text
+        onward = re.search(r'href="([^"]+)" rel="next"', text)
+        address = unescape(onward[1]) if onward else ""
+        texts.append(text)
+    assert len(texts) > 1
+    assert all("“Older” reads on" in text for text in texts[:-1])
+    assert ("“Older” reads on" in texts[-1], "No payments" in texts[-1]) == (False, True)
 
 
 @on_each_database
