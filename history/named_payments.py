@@ -153,7 +153,8 @@ class _Search:
             alike = _begins(number, self._text)
             if self._connection.execute(select(number).where(alike).order_by(number).offset(most).limit(1)).first():
                 return None
-            some = select(*_PLACE, *self._read_with(number)).where(alike).subquery()
+            # The limit keeps PostgreSQL from looking for them in the order of time.
+            some = select(*_PLACE, *self._read_with(number)).where(alike).order_by(number.desc()).limit(most).subquery()
             wanted = select(some.c.first_at, some.c.n).where(_is_behind(some, floor), *self._is_not_whole(some))
             found |= self._places(wanted.order_by(some.c.first_at.desc(), some.c.n.desc()).limit(limit + 1))
         return found
