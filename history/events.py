@@ -22,7 +22,7 @@ LISTING = Listing(
     "events", tables.event, "recorded_at", (Walk(("imp_uid",)), Walk(("type",)), Walk(("merchant",)), Walk())
 )
 MOST_BYTES = 4_194_304
-"""Bytes of bodies in one page, about: of payments with long histories it has fewer events than were asked for."""
+"""Bytes of bodies in one page, or of one payment, about: of long histories it has fewer events than were asked for."""
 
 _T, _OBJECTS = tables.event, tables.shared_object
 
@@ -81,8 +81,8 @@ class Events:
     async def of_payments(
         self, names: Sequence[tuple[str, str]], *, most: int = 200
     ) -> Mapping[tuple[str, str], Sequence[Event]]:
-        """The latest events of each of some payments (merchant, imp_uid), oldest first: at most `most` of each, by
-        one query."""
+        """The latest events of each of some payments (merchant, imp_uid), oldest first: at most `most` of each, and
+        no more than `MOST_BYTES`, by one query."""
 
         def read(connection: Connection) -> Mapping[tuple[str, str], Sequence[Event]]:
             rows = connection.execute(_latest([imp_uid for _, imp_uid in names], most)).all()
@@ -90,7 +90,7 @@ class Events:
             for row in rows:
                 found.get((row.merchant, row.imp_uid), []).append(row)
             objects = shared_objects(connection, [row for mine in found.values() for row in mine])
-            return {name: tuple(whole(row, objects) for row in mine) for name, mine in found.items()}
+            return {name: _newest_within(mine, objects) for name, mine in found.items()}
 
         return await self._database.read(read) if names else {}
 
@@ -102,6 +102,19 @@ def _latest(imp_uids: Sequence[str], most: int) -> Select[Any]:
     placed = select(_T.c.n, of_one.label("place")).where(_T.c.imp_uid.in_(imp_uids)).subquery()
     wanted = select(placed.c.n).where(placed.c.place <= most)
     return select(_T).where(_T.c.n.in_(wanted)).order_by(_T.c.recorded_at, _T.c.n)
+
+
+def _newest_within(rows: Sequence[AnyRow], objects: Objects) -> Sequence[Event]:
+    """The events of these rows, the oldest left out where all are more than `MOST_BYTES`."""
+    found: list[Event] = []
+    size = 0
+    for row in reversed(rows):
+        event = whole(row, objects)
+        size += len(event.body)
+        if size > MOST_BYTES and found:
+            break
+        found.append(event)
+    return tuple(reversed(found))
 
 
 def shared_objects(connection: Connection, rows: Sequence[AnyRow]) -> Objects:

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 
 from history import History
+from history import events as history_events
 from history import pages as history_pages
 from history.connection import Database
 from history.pages import Page, PageRequest
@@ -300,6 +301,21 @@ async def test_a_pages_events_are_one_question(history: History, record: Record)
                 assert {(row.merchant, row.imp_uid) for row in events} <= {name}
                 assert await history.events.of_payments([name], most=most) == {name: events}
     assert await history.events.of_payments([]) == {}
+
+
+async def test_a_payments_events_are_no_more_than_a_few_mb(
+    history: History, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latest of each payment, at least one; the ledger gives no more of one that it has, either."""
+    names = [("default", f"imp_{number:012d}") for number in (1, 2)]
+    for number in (1, 2):
+        first = one(of_payment(number), e.Event)
+        await record([replace(first, id=f"evt_{number}_{n}", sequence=n, recorded_at=NOW + n) for n in range(6)])
+    size = len((await history.events.get("evt_1_0")).body)
+    for most, expected in ((size * 3, [3, 4, 5]), (1, [5]), (size * 100, [0, 1, 2, 3, 4, 5])):
+        monkeypatch.setattr(history_events, "MOST_BYTES", most)
+        found = await history.events.of_payments(names)
+        assert [[row.sequence for row in found[name]] for name in names] == [expected, expected]
 
 
 async def test_batches_of_any_size_are_one_statement(
