@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ledger.ledger import Ledger
 from schemas.endpoints.delivery import Dead, Delivered, Retry
 from schemas.reasons import Reason
 from tests.console.conftest import Console, on_each_database
+from tests.console.test_history import take_away
 from tests.support.ledger_redis import redis_of
 from tests.support.machine import seen, send
 
@@ -109,3 +112,29 @@ async def test_what_the_ledger_keeps_no_more(console: Console) -> None:
     (listed,) = (await console.call("GET", "/v1/deliveries")).json()["data"]
     for shown in (listed, *await shown_alone(console, listed["event"], endpoint)):
         assert len(statuses(shown)) == 103
+
+
+@on_each_database
+async def test_a_payment_has_what_history_knows_of_it(console: Console) -> None:
+    """Its events and where it stands, alone as in a list, with what was asked of the ledger since."""
+    await seen(console.ledger, "imp_1")
+    copy = await copy_of(console.ledger)
+    entry = {"amount": 4, "cancelled_at": 9, "cancellation_id": "c", "pg_tid": "t", "reason": "r"}
+    await seen(console.ledger, "imp_1", status="cancelled", cancel_amount=4, cancelled_at=9, cancel_history=[entry])
+    await come_back(console, copy)
+    (listed,) = (await console.call("GET", "/v1/payments")).json()["data"]
+    assert (listed["status"], len(listed["events"])) == ("partially_cancelled", 2)
+    assert (await console.call("GET", "/v1/payments/imp_1")).json() == listed
+
+
+async def test_a_payment_is_as_the_ledger_has_it_while_history_is_away(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only history knows has to wait."""
+    await seen(console.ledger, "imp_1")
+    copy = await copy_of(console.ledger)
+    await seen(console.ledger, "imp_1", status="failed", failed_at=9)
+    await come_back(console, copy)
+    take_away(monkeypatch)
+    alone = (await console.call("GET", "/v1/payments/imp_1")).json()
+    assert (alone["status"], len(alone["events"])) == ("paid", 1)
