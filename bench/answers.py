@@ -95,6 +95,7 @@ def _questions(payments: int) -> Mapping[str, str]:
         "deliveries, two filters": f"/v1/deliveries?endpoint={ENDPOINT}&type=payment.paid",
         "notifications of a payment": f"/v1/notifications?imp_uid=imp_{middle:012d}",
         "search for an order number": f"/find?q=ORD-2023-{middle:08d}",
+        "search for how order numbers begin": "/find?q=ORD-2023-000",
         "search for a buyer": "/find?q=홍길동",
         "search for what there is not": "/find?q=unknown%40nowhere",
         "an export's first byte": f"/v1/export/payments?since={since}",

@@ -134,8 +134,8 @@ def reject(
 @app.command()
 def erase(
     imp_uid: ImpUid,
+    reason: Annotated[str, typer.Option(help="Why, for the audit; without the buyer's name.")],
     merchant: Merchant = "default",
-    reason: Annotated[str | None, typer.Option(help="Why, for the audit; without the buyer's name.")] = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:

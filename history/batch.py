@@ -103,11 +103,6 @@ def gather(some: Iterable[Packed]) -> Batch:
     return batch
 
 
-def clean(text: str) -> str:
-    """A text without NUL, which PostgreSQL has no place for."""
-    return text.replace("\0", "\ufffd")
-
-
 class _Plan:
     """Where in the rows of a kind the key is, the revision, and the texts that have to be looked at."""
 
@@ -137,7 +132,7 @@ class _Plan:
         for place, is_indexed in self._texts:
             text = row[place]
             if text and ("\0" in text or (is_indexed and len(text) > LONGEST)):
-                row = (*row[:place], clean(text[:LONGEST] if is_indexed else text), *row[place + 1 :])
+                row = (*row[:place], tables.clean(text[:LONGEST] if is_indexed else text), *row[place + 1 :])
         return row
 
 

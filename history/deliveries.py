@@ -6,7 +6,7 @@ so disabling and deleting one changes no delivery.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlalchemy.engine import Connection
 
 from history import tables
-from history.connection import Database
+from history.connection import PATIENCE, Database
 from history.pages import AnyRow, Found, Listing, Page, PageRequest, Walk, merged, of_row, page
 from schemas.endpoints.states import DeliveryState, shown_state
 from schemas.errors import NotFound
@@ -76,6 +76,33 @@ class Deliveries:
             return Page(with_attempts(connection, rows), cursor)
 
         return await self._database.read(read)
+
+    async def some(self, delivery_ids: Sequence[str], *, patience: float = PATIENCE) -> Mapping[str, RecordedDelivery]:
+        """Those of these deliveries that there are, by their ids."""
+        wanted = set(delivery_ids)
+        events = dict.fromkeys(delivery_id.partition(".")[0] for delivery_id in delivery_ids)
+        return await self._of(list(events), lambda delivery_id: delivery_id in wanted, patience)
+
+    async def of_events(
+        self, event_ids: Sequence[str], *, patience: float = PATIENCE
+    ) -> Mapping[str, RecordedDelivery]:
+        """The deliveries of these events, by their ids."""
+        return await self._of(event_ids, lambda _: True, patience)
+
+    async def _of(
+        self, event_ids: Sequence[str], is_wanted: Callable[[str], bool], patience: float
+    ) -> Mapping[str, RecordedDelivery]:
+        # Their payments are what an index knows of them.
+        imp_uids = select(_EVENT.c.imp_uid).where(_EVENT.c.id.in_(event_ids))
+
+        def read(connection: Connection) -> Mapping[str, RecordedDelivery]:
+            of_payments = set(connection.execute(imp_uids).scalars())
+            theirs = select(_T).where(_T.c.imp_uid.in_(of_payments), _T.c.event.in_(event_ids))
+            rows = connection.execute(theirs).all() if of_payments else ()
+            found = with_attempts(connection, [row for row in rows if is_wanted(f"{row.event}.{row.endpoint}")])
+            return {f"{one.delivery.event}.{one.delivery.endpoint}": one for one in found}
+
+        return await self._database.read(read, patience) if event_ids else {}
 
     async def get(self, delivery_id: str) -> RecordedDelivery:
         """The delivery of this id. Raises `NotFound`."""

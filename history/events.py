@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -21,7 +22,7 @@ LISTING = Listing(
     "events", tables.event, "recorded_at", (Walk(("imp_uid",)), Walk(("type",)), Walk(("merchant",)), Walk())
 )
 MOST_BYTES = 4_194_304
-"""Bytes of bodies in one page, about: of payments with long histories it has fewer events than were asked for."""
+"""Bytes of bodies in one page, or of one payment, about: of long histories it has fewer events than were asked for."""
 
 _T, _OBJECTS = tables.event, tables.shared_object
 
@@ -80,19 +81,40 @@ class Events:
     async def of_payments(
         self, names: Sequence[tuple[str, str]], *, most: int = 200
     ) -> Mapping[tuple[str, str], Sequence[Event]]:
-        """The latest events of each of some payments (merchant, imp_uid), oldest first: at most `most` of each."""
+        """The latest events of each of some payments (merchant, imp_uid), oldest first: at most `most` of each, and
+        no more than `MOST_BYTES`, by one query."""
 
         def read(connection: Connection) -> Mapping[tuple[str, str], Sequence[Event]]:
-            found: dict[tuple[str, str], Sequence[Event]] = {}
-            for merchant, imp_uid in names:
-                mine = tables.belongs(_T, imp_uid, merchant)
-                newest = select(_T).where(mine).order_by(_T.c.recorded_at.desc(), _T.c.n.desc()).limit(most)
-                rows = connection.execute(newest).all()[::-1]
-                objects = shared_objects(connection, rows)
-                found[merchant, imp_uid] = tuple(whole(row, objects) for row in rows)
-            return found
+            rows = connection.execute(_latest([imp_uid for _, imp_uid in names], most)).all()
+            found: dict[tuple[str, str], list[AnyRow]] = {name: [] for name in names}
+            for row in rows:
+                found.get((row.merchant, row.imp_uid), []).append(row)
+            objects = shared_objects(connection, [row for mine in found.values() for row in mine])
+            return {name: _newest_within(mine, objects) for name, mine in found.items()}
 
-        return await self._database.read(read)
+        return await self._database.read(read) if names else {}
+
+
+def _latest(imp_uids: Sequence[str], most: int) -> Select[Any]:
+    """The latest events of each payment of these imp_uids, also of other merchants; oldest first."""
+    newest_first = (_T.c.recorded_at.desc(), _T.c.n.desc())
+    of_one = func.row_number().over(partition_by=(_T.c.imp_uid, _T.c.merchant), order_by=newest_first)
+    placed = select(_T.c.n, of_one.label("place")).where(_T.c.imp_uid.in_(imp_uids)).subquery()
+    wanted = select(placed.c.n).where(placed.c.place <= most)
+    return select(_T).where(_T.c.n.in_(wanted)).order_by(_T.c.recorded_at, _T.c.n)
+
+
+def _newest_within(rows: Sequence[AnyRow], objects: Objects) -> Sequence[Event]:
+    """The events of these rows, the oldest left out where all are more than `MOST_BYTES`."""
+    found: list[Event] = []
+    size = 0
+    for row in reversed(rows):
+        event = whole(row, objects)
+        size += len(event.body)
+        if size > MOST_BYTES and found:
+            break
+        found.append(event)
+    return tuple(reversed(found))
 
 
 def shared_objects(connection: Connection, rows: Sequence[AnyRow]) -> Objects:

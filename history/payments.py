@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from history import tables
-from history.connection import Database
+from history.connection import PATIENCE, Database
 from history.pages import Listing, Page, PageRequest, Walk, of_row, page
 from schemas.errors import NotFound
 from schemas.outbox.entries import Order, Payment
@@ -48,14 +48,16 @@ class Payments:
 
         return await self._database.read(read)
 
-    async def get(self, merchant: str, imp_uid: str) -> Payment:
+    async def get(self, merchant: str, imp_uid: str, *, patience: float = PATIENCE) -> Payment:
         """One payment. Raises `NotFound`."""
-        found = await self.some([(merchant, imp_uid)])
+        found = await self.some([(merchant, imp_uid)], patience=patience)
         if not found:
             raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
         return found[merchant, imp_uid]
 
-    async def some(self, names: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Payment]:
+    async def some(
+        self, names: Sequence[tuple[str, str]], *, patience: float = PATIENCE
+    ) -> Mapping[tuple[str, str], Payment]:
         """Those of these payments (merchant, imp_uid) that there are, by one query: what a batch of looks asks for
         payments that the ledger does not have."""
         wanted = set(names)
@@ -66,7 +68,7 @@ class Payments:
             found = {(row.merchant, row.imp_uid): row for row in rows}
             return {name: of_row(Payment, row) for name, row in found.items() if name in wanted}
 
-        return await self._database.read(read) if names else {}
+        return await self._database.read(read, patience) if names else {}
 
     async def order(self, merchant: str, merchant_uid: str) -> Order | None:
         """What the merchant expects to be paid for an order, if it said so."""

@@ -1,14 +1,13 @@
 """Search: what a text that an operator has at hand may mean.
 
 Order numbers and imp_uids are found by how they begin (see `history.named_payments`), events, deliveries and
-notifications by their whole id, each in an index. Where nothing is called by the text, or behind the cursor, it is what
-a buyer typed, found anywhere in it: the newest `MOST` payments are read through, in an index that holds the texts, and
-the cursor goes on with older ones.
+notifications by their whole id, each in an index. Where nothing is called by the text, or behind all that is, it is
+what a buyer typed, found anywhere in it: the newest `MOST` payments are read through, in an index that holds the texts,
+and the cursor goes on with older ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +16,8 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.named_payments import named
-from history.pages import AnyRow, PageRequest, between, encode, of_row, place
+from history.named_payments import Position, is_called, named, position
+from history.pages import PageRequest, between, encode, of_row, place
 from history.payments import LISTING
 from schemas.outbox.entries import Payment
 from schemas.outbox.of_change import searchable
@@ -29,7 +28,8 @@ SHORTEST = 2
 """Characters of what buyers typed; fewer are found everywhere."""
 
 _NAME = "search"
-_LATEST = 2**62
+_BUYERS = encode(_NAME, 2**62, 2**62)
+"""The cursor of the newest payments whose buyer typed the text."""
 _T, _EVENT, _DELIVERY, _NOTIFICATION = tables.payment, tables.event, tables.delivery, tables.notification
 
 
@@ -56,44 +56,40 @@ class Search:
         text = text.strip().replace("\0", "")
         if not text:
             return Hits()
-        window = between_cursor(cursor)
-        return await self._database.read(lambda connection: _find(connection, text, limit, window, cursor is None))
+        begin = Position() if cursor is None else position(cursor)
+        if begin is not None:
+            return await self._database.read(lambda connection: _find(connection, text, limit, begin))
+        window = between(LISTING, PageRequest(cursor=cursor), name=_NAME)
+        return await self._database.read(lambda connection: _typed(connection, text, limit, window))
 
 
-def between_cursor(cursor: str | None) -> list[ColumnElement[bool]]:
-    """The payments behind a search's cursor. Raises `Invalid`."""
-    if cursor is None:
-        return []
-    return between(LISTING, PageRequest(cursor=cursor), name=_NAME)
+def _find(connection: Connection, text: str, limit: int, begin: Position) -> Hits:
+    """What is called by the text; what buyers typed where nothing is."""
+    found = named(connection, text, limit, begin)
+    hits = Hits(tuple(of_row(Payment, row) for row in found.rows))
+    if begin == Position():
+        hits = _with_ids(connection, hits, text)
+        if hits == Hits() and found.following is None:
+            return _typed(connection, text, limit, [])
+    return replace(hits, next_cursor=_BUYERS if found.following is None else found.following.cursor)
 
 
-def _find(connection: Connection, text: str, limit: int, window: list[ColumnElement[bool]], is_first: bool) -> Hits:
-    if is_first and (named := _named(connection, text, limit)):
-        return replace(named, next_cursor=encode(_NAME, _LATEST, _LATEST))
-    rows, cursor = _typed(connection, text, limit, window)
-    return Hits(payments=tuple(of_row(Payment, row) for row in rows), next_cursor=cursor)
-
-
-def _named(connection: Connection, text: str, limit: int) -> Hits | None:
-    """What is called by the text; None where nothing is."""
+def _with_ids(connection: Connection, hits: Hits, text: str) -> Hits:
     name = text.lower()
     event, _, endpoint = name.partition(".")
-    hits = Hits(
-        payments=tuple(of_row(Payment, row) for row in named(connection, text, limit)),
+    return replace(
+        hits,
         events=_ids(connection, select(_EVENT.c.id).where(_EVENT.c.id == name)),
         deliveries=_deliveries(connection, event, endpoint) if endpoint else (),
         notifications=_ids(connection, select(_NOTIFICATION.c.id).where(_NOTIFICATION.c.id == name)),
     )
-    return hits if hits != Hits() else None
 
 
-def _typed(
-    connection: Connection, text: str, limit: int, window: list[ColumnElement[bool]]
-) -> tuple[Sequence[AnyRow], str | None]:
-    """Payments whose buyer typed the text, among the newest `MOST`; the cursor of what follows."""
+def _typed(connection: Connection, text: str, limit: int, window: list[ColumnElement[bool]]) -> Hits:
+    """Payments whose buyer typed the text, among the newest `MOST`, without those that are called by it."""
     needle = searchable([text])
     if len(needle) < SHORTEST:
-        return [], None
+        return Hits()
     newest = select(_T.c.first_at, _T.c.n).where(*window).order_by(_T.c.first_at.desc(), _T.c.n.desc())
     end = connection.execute(newest.offset(MOST - 1).limit(1)).first()
     matching = newest.where(_T.c.payer.contains(needle, autoescape=True))
@@ -104,7 +100,8 @@ def _typed(
     wanted = select(_T).where(_T.c.n.in_([row.n for row in places[:limit]]))
     rows = connection.execute(wanted.order_by(_T.c.first_at.desc(), _T.c.n.desc())).all() if places else []
     last = places[limit - 1] if len(places) > limit else end
-    return rows, encode(_NAME, *place(last, "first_at")) if last is not None else None
+    others = tuple(of_row(Payment, row) for row in rows if not is_called(row, text))
+    return Hits(others, next_cursor=encode(_NAME, *place(last, "first_at")) if last is not None else None)
 
 
 def _ids(connection: Connection, wanted: Any) -> tuple[str, ...]:

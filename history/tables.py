@@ -29,18 +29,37 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     and_,
     text,
 )
+from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
 )
 
-Words: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text that is compared byte by byte on both databases, so that keys and prefixes sort alike."""
+
+def clean(text: str) -> str:
+    """A text without NUL, which PostgreSQL has no place for."""
+    return text.replace("\0", "\ufffd")
+
+
+class _Words(TypeDecorator[str]):
+    """Text that is compared byte by byte on both databases, so that keys and prefixes sort alike; and with what is
+    asked for as it would be stored."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  # SQLAlchemy's
+        """What is asked for, as `history.batch` stores it."""
+        return None if value is None else clean(value)
+
+
+Words: TypeEngine[str] = _Words().with_variant(_Words(collation="C"), "postgresql")
 Number: TypeEngine[int] = BigInteger()
 
 UNDELIVERED = "state <> 'delivered'"

@@ -102,6 +102,7 @@ _OF_PYDANTIC: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "greater_than": ("not_more", {"gt": "bound"}),
     "less_than_equal": ("above_most", {"le": "most"}),
     "literal_error": ("not_one_of", {"expected": "expected"}),
+    "enum": ("not_one_of", {"expected": "expected"}),
     "string_type": ("not_a_text", {}),
     "bool_type": ("not_a_boolean", {}),
     "bool_parsing": ("not_a_boolean", {}),

@@ -14,7 +14,7 @@ from ledger.endpoints import RegisteredEndpoint
 from ledger.events import StoredEvent
 from ledger.heartbeats import running
 from schemas.endpoints.endpoint import wants
-from schemas.errors import NotFound
+from schemas.errors import HistoryUnavailable, NotFound
 from schemas.reasons import Reason
 
 Got = Literal["yes", "not yet", "no"]
@@ -44,17 +44,12 @@ async def explain_delivery(context: Context, event_id: str, endpoint_id: str) ->
 async def _event_and_delivery(
     context: Context, event_id: str, endpoint_id: str
 ) -> tuple[StoredEvent, DeliveryView | None]:
-    """The event, and its delivery to this endpoint if there is one: where the ledger has the one, it has the other."""
-    ledger, delivery_id = context.ledger, f"{event_id}.{endpoint_id}"
+    """The event, and its delivery to this endpoint if there is one: while history is away, if the ledger has one."""
+    event = await find_event(context, event_id)
     try:
-        event = await ledger.events.get(event_id)
-    except NotFound:
-        event = await find_event(context, event_id)
-        try:
-            return event, await read_delivery(context, delivery_id)
-        except NotFound:
-            return event, None
-    return event, next(iter(await ledger.deliveries.some([delivery_id])), None)
+        return event, await read_delivery(context, f"{event_id}.{endpoint_id}")
+    except (NotFound, HistoryUnavailable):
+        return event, None
 
 
 async def _registered(context: Context, endpoint_id: str) -> RegisteredEndpoint:

@@ -37,6 +37,7 @@ def payment(row: entries.Payment) -> Payment:
         snapshot=decompress(row.snapshot),
         requests=cold_record.requests(row.record),
         contradicts=wire.loads(row.contradicts),
+        erased_at=_seconds(row.erased_at),
     )
 
 

@@ -1,15 +1,23 @@
-"""Deliveries as operators see them, alone or in a list."""
+"""Deliveries as operators see them, alone or in a list.
+
+History may know more than the ledger does: attempts that the ledger has dropped, and all that a Redis lacks which came
+back with an old copy. What is shown has the attempts of both.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from console.context import Context
 from console.operations import from_history
-from console.operations.wait_for_history import HistoryPage, wait_for_history
+from console.operations.wait_for_history import ANSWER_WITHIN, HistoryPage, wait_for_history
 from history.deliveries import RecordedDelivery
 from history.pages import PageRequest
 from ledger.deliveries import DeliveryView
+from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.states import DeliveryState
 from schemas.errors import HistoryUnavailable, NotFound
 from schemas.reasons import Reason
@@ -18,11 +26,16 @@ UNSETTLED = ("pending", "held")
 
 
 async def read_delivery(context: Context, delivery_id: str) -> DeliveryView:
-    """One delivery, wherever it is. Raises `NotFound`."""
+    """One delivery, wherever it is. Raises `NotFound`, and `HistoryUnavailable` if only history can know it."""
     try:
-        return await context.ledger.deliveries.get(delivery_id)
+        now = await context.ledger.deliveries.get(delivery_id)
     except NotFound:
         return (await _shown(context, [await context.history.deliveries.get(delivery_id)]))[0]
+    try:
+        recorded = await context.history.deliveries.some([delivery_id], patience=ANSWER_WITHIN)
+    except HistoryUnavailable:
+        return now
+    return _with_recorded(now, recorded.get(delivery_id))
 
 
 async def list_deliveries(
@@ -44,16 +57,22 @@ async def list_deliveries(
     return HistoryPage(await _shown(context, page.rows), page.next_cursor, behind)
 
 
-async def deliveries_of_event(context: Context, event_id: str, most: int) -> Sequence[DeliveryView]:
-    """The deliveries of one event, the newest first: where the ledger has some, it has all of them. None while history,
-    which may have others, is away."""
-    if found := await context.ledger.deliveries.of_event(event_id):
-        return found[:most]
+async def deliveries_of_events(
+    context: Context, event_ids: Sequence[str], most: int
+) -> Mapping[str, Sequence[DeliveryView]]:
+    """The deliveries of each of these events, the newest first, at most `most` of each: those that the ledger has while
+    history, which may have others, is away."""
+    some = await asyncio.gather(*(context.ledger.deliveries.of_event(event_id) for event_id in event_ids))
+    found = dict(zip(event_ids, some, strict=True))
+    now = {sent.id: sent for deliveries in some for sent in deliveries}
     try:
-        page = await context.history.deliveries.list(PageRequest(most), event=event_id)
+        recorded = await context.history.deliveries.of_events(event_ids, patience=ANSWER_WITHIN)
     except HistoryUnavailable:
-        return ()
-    return await _shown(context, page.rows)
+        return {event_id: found[event_id][:most] for event_id in event_ids}
+    known = [_with_recorded(sent, recorded.get(sent.id)) for sent in now.values()]
+    others = await _shown(context, [row for identity, row in recorded.items() if identity not in now])
+    shown = sorted((*known, *others), key=lambda sent: (sent.created_at, sent.id), reverse=True)
+    return {event_id: [sent for sent in shown if sent.event == event_id][:most] for event_id in event_ids}
 
 
 async def _shown(context: Context, rows: Sequence[RecordedDelivery]) -> tuple[DeliveryView, ...]:
@@ -66,8 +85,42 @@ async def _shown(context: Context, rows: Sequence[RecordedDelivery]) -> tuple[De
 def _as_it_is(row: RecordedDelivery, now: DeliveryView | None, disabled: Mapping[str, Reason | None]) -> DeliveryView:
     """One that the ledger has settled since stays as history had it, so that a list keeps to its filters."""
     if now is not None and now.state == row.delivery.state:
-        return now
+        return _with_recorded(now, row)
     return from_history.delivery(row, disabled.get(row.delivery.endpoint))
+
+
+def _with_recorded(now: DeliveryView, row: RecordedDelivery | None) -> DeliveryView:
+    """A delivery of the ledger with the attempts that only history has. What waits is as the ledger has it, which sends
+    it; what is over in both is as the one has it that knows the latest attempt."""
+    if row is None:
+        return now
+    recorded = from_history.delivery(row)
+    attempts = _of_both(now.attempts, recorded.attempts)
+    if {now.state, recorded.state} & {*UNSETTLED} or not _is_later(recorded.attempts, now.attempts):
+        return replace(now, attempts=attempts)
+    return replace(recorded, attempts=attempts)
+
+
+def _of_both(now: Sequence[Attempt], recorded: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """The attempts that the ledger has, and those that only history has, oldest first."""
+    there = Counter(map(_moment, now))
+    others = []
+    for attempt in recorded:
+        at = _moment(attempt)
+        if there[at] > 0:
+            there[at] -= 1
+        else:
+            others.append(attempt)
+    return tuple(sorted((*others, *now), key=_moment))
+
+
+def _is_later(some: Sequence[Attempt], others: Sequence[Attempt]) -> bool:
+    return max(map(_moment, some), default=0) > max(map(_moment, others), default=0)
+
+
+def _moment(attempt: Attempt) -> int:
+    """When it began, in ms, as history stores it."""
+    return round(attempt.at * 1000)
 
 
 async def _disabled(context: Context, endpoints: Sequence[str]) -> Mapping[str, Reason | None]:

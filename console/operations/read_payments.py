@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from console.context import Context
 from console.operations import from_history
 from console.operations.read_events import EventView, event_view
-from console.operations.wait_for_history import HistoryPage, wait_for_history
+from console.operations.wait_for_history import ANSWER_WITHIN, HistoryPage, wait_for_history
 from history.pages import PageRequest
 from ledger.events import StoredEvent
 from ledger.payments import Payment
 from schemas import wire
-from schemas.errors import NotFound
+from schemas.errors import HistoryUnavailable, NotFound
 from schemas.payments.cancellations import CancellationRequest
 
 MOST_EVENTS = 200
@@ -41,15 +41,33 @@ class PaymentWithEvents(PaymentView):
 
 
 async def read_payment(context: Context, merchant: str, imp_uid: str) -> PaymentWithEvents:
-    """A payment with its events, wherever it is. Raises `NotFound` before the first successful look-up."""
-    ledger, history, name = context.ledger, context.history, (merchant, imp_uid)
+    """A payment with its events, wherever it is; as history has it where that knows later events, because Redis came
+    back with an old copy. Raises `NotFound` before the first successful look-up."""
+    ledger = context.ledger
     try:
         found = await ledger.payments.get(merchant, imp_uid)
     except NotFound:
-        found = from_history.payment(await history.payments.get(merchant, imp_uid))
-        recorded = (await history.events.of_payments([name], most=MOST_EVENTS))[name]
-        return _with_events(found, list(map(from_history.event, recorded)))
+        found = from_history.payment(await context.history.payments.get(merchant, imp_uid))
+        return _with_events(found, await _recorded_events(context, found))
+    try:
+        recorded = from_history.payment(await context.history.payments.get(merchant, imp_uid, patience=ANSWER_WITHIN))
+        if recorded.sequence > found.sequence and found.erased_at is None:
+            return _with_events(_with_requests(recorded, found), await _recorded_events(context, found))
+    except (NotFound, HistoryUnavailable):
+        pass  # history is behind or away: the ledger has all that can be shown
     return _with_events(found, await ledger.events.of_payment(merchant, imp_uid, most=MOST_EVENTS))
+
+
+async def _recorded_events(context: Context, payment: Payment) -> Sequence[StoredEvent]:
+    name = (payment.merchant, payment.imp_uid)
+    recorded = await context.history.events.of_payments([name], most=MOST_EVENTS)
+    return list(map(from_history.event, recorded[name]))
+
+
+def _with_requests(recorded: Payment, now: Payment) -> Payment:
+    """A payment as history has it, with the cancellation requests that only the ledger has."""
+    known = {request.id for request in recorded.requests}
+    return replace(recorded, requests=(*recorded.requests, *(one for one in now.requests if one.id not in known)))
 
 
 async def find_payment(context: Context, merchant: str, imp_uid: str) -> PaymentView | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.context import Context
+from console.operations.read_deliveries import read_delivery
 from ledger.deliveries import DeliveryView
 
 
@@ -12,4 +13,4 @@ async def retry_delivery(context: Context, delivery_id: str) -> DeliveryView:
     event = delivery_id.partition(".")[0]
     await context.ledger.cold.fetch_event(context.history.whole_payments, event)
     await context.ledger.deliveries.retry(delivery_id)
-    return await context.ledger.deliveries.get(delivery_id)
+    return await read_delivery(context, delivery_id)

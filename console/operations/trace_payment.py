@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from console.context import Context
-from console.operations.read_deliveries import deliveries_of_event
+from console.operations.read_deliveries import deliveries_of_events
 from console.operations.read_events import EventView
 from console.operations.read_notifications import list_notifications
 from console.operations.read_payments import PaymentView, PaymentWithEvents, read_payment
@@ -49,13 +49,12 @@ async def trace_payment(context: Context, merchant: str, imp_uid: str) -> Paymen
         raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
     recorded = () if payment is None else payment.events
     events = recorded[-MOST_EVENTS:][::-1]
-    deliveries = await asyncio.gather(*(deliveries_of_event(context, event.id, MOST_DELIVERIES) for event in events))
     return PaymentTrace(
         payment=payment,
         refresh=refresh,
         notifications=notifications,
         events=events,
-        deliveries={event.id: rows for event, rows in zip(events, deliveries, strict=True)},
+        deliveries=await deliveries_of_events(context, [event.id for event in events], MOST_DELIVERIES),
         truncated=not _begins(events) or len(notifications) == MOST_NOTIFICATIONS,
     )
 

@@ -244,6 +244,14 @@ async def test_cancelling_and_expecting(console: Console) -> None:
     assert wrong.exit_code == 2
 
 
+async def test_erasing_needs_a_reason(console: Console) -> None:
+    """The command asks for it, before it asks whether to go on; nothing is sent without one."""
+    await machine.seen(console.ledger, "imp_1")
+    refused = await relay(console, "payments", "erase", "imp_1")
+    assert (refused.exit_code, "Missing option '--reason'" in refused.stderr) == (2, True)
+    assert (await relay(console, "payments", "erase", "imp_1", "--reason", "asked")).exit_code == 0
+
+
 async def test_texts_do_nothing_to_a_terminal(console: Console) -> None:
     """What a buyer or a webhook wrote cannot move the cursor."""
     await machine.seen(console.ledger, "imp_1", merchant_uid="a\x1b[2Jb")

@@ -10,7 +10,9 @@ from cryptography.fernet import Fernet
 
 from console.context import Context
 from console.operations.erase_buyer import erase_buyer
+from console.operations.read_payments import list_payments, read_payment
 from console.server import make_context
+from history.pages import PageRequest
 from runtime.settings import Settings
 from schemas.compression import decompress
 from schemas.errors import Conflict, NotFound
@@ -62,6 +64,10 @@ async def test_one_that_has_left(context: Context) -> None:
     assert "홍길동".encode() not in decompress(payment.snapshot)
     (event,) = (await context.history.events.of_payments([("default", "imp_1")]))["default", "imp_1"]
     assert "홍길동".encode() not in event.body
+    await redis_of(context.ledger).delete(key("pay", "default/imp_1"))
+    (listed,) = (await list_payments(context, PageRequest())).rows
+    for shown in (listed, await read_payment(context, "default", "imp_1")):
+        assert shown.stored.erased_at == payment.erased_at / 1000, "when it was is shown"
 
 
 async def test_what_is_still_to_be_delivered_is_not_erased(context: Context) -> None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from console.http.problems import field_errors
 from console.resources.endpoint_models import EndpointIn
+from console.resources.payments import PaymentListing
 from console.web.catalogue import catalogue_of
 from console.web.reason_display import as_text
 from console.web.time_display import Clock
@@ -52,3 +53,12 @@ def test_a_missing_field_is_explained() -> None:
     with pytest.raises(ValidationError) as caught:
         EndpointIn.model_validate({"merchant": "shop"}, context=SETTINGS)
     assert [(wrong.field, wrong.reason.code) for wrong in field_errors(caught.value)] == [("url", "field_required")]
+
+
+def test_a_wrong_status_is_explained() -> None:
+    """Names to choose from are alike, whether they are an enumeration or not."""
+    with pytest.raises(ValidationError) as caught:
+        PaymentListing.model_validate({"status": "payed"}, context=SETTINGS)
+    (wrong,) = field_errors(caught.value)
+    assert (wrong.field, wrong.reason.code) == ("status", "not_one_of")
+    assert english(wrong.reason).startswith("must be one of 'ready', 'virtual_account_issued', ")

@@ -17,12 +17,13 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 
 from history import History
+from history import events as history_events
 from history import pages as history_pages
 from history.connection import Database
 from history.pages import Page, PageRequest
 from schemas.errors import Invalid
 from schemas.outbox import entries as e
-from tests.support.outbox_entries import ENDPOINT, NOW, of_payment
+from tests.support.outbox_entries import ENDPOINT, NOW, of_payment, one
 from tests.support.payments import T0
 
 Record = Callable[..., Awaitable[None]]
@@ -275,6 +276,46 @@ async def test_a_payments_events_are_found_by_its_imp_uid(
     found = await database.read(lambda connection: _plans(connection, asked))
     assert any("(imp_uid=?" in plan for plan in found)
     assert [plan for plan in found if "(merchant=?)" in plan] == []
+
+
+async def test_a_pages_events_are_one_question(history: History, record: Record) -> None:
+    """However many payments a page has: of each its latest events, oldest first, as if it were alone; of none that was
+    not asked for, not even one with the same imp_uid at another merchant."""
+    names = [(merchant, f"imp_{number:012d}") for number in range(20) for merchant in ("default", "shop")]
+    for place, (merchant, imp_uid) in enumerate(names):
+        first = one(of_payment(place // 2, merchant=merchant), e.Event)
+        rows = [
+            replace(first, id=f"evt_{merchant}_{imp_uid}_{n}", sequence=n, recorded_at=NOW + n // 2)
+            for n in range(place % 6)
+        ]
+        await record(rows)
+    for most in (3, 200):
+        asked_for = [name for place, name in enumerate(names) if place % 3]
+        with statements() as asked:
+            found = await history.events.of_payments(asked_for, most=most)
+        assert len(asked) == 1
+        assert list(found) == asked_for
+        for place, (name, events) in enumerate(zip(names, map(found.get, names), strict=True)):
+            if events is not None:
+                assert [row.sequence for row in events] == list(range(place % 6))[-most:]
+                assert {(row.merchant, row.imp_uid) for row in events} <= {name}
+                assert await history.events.of_payments([name], most=most) == {name: events}
+    assert await history.events.of_payments([]) == {}
+
+
+async def test_a_payments_events_are_no_more_than_a_few_mb(
+    history: History, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latest of each payment, at least one; the ledger gives no more of one that it has, either."""
+    names = [("default", f"imp_{number:012d}") for number in (1, 2)]
+    for number in (1, 2):
+        first = one(of_payment(number), e.Event)
+        await record([replace(first, id=f"evt_{number}_{n}", sequence=n, recorded_at=NOW + n) for n in range(6)])
+    size = len((await history.events.get("evt_1_0")).body)
+    for most, expected in ((size * 3, [3, 4, 5]), (1, [5]), (size * 100, [0, 1, 2, 3, 4, 5])):
+        monkeypatch.setattr(history_events, "MOST_BYTES", most)
+        found = await history.events.of_payments(names)
+        assert [[row.sequence for row in found[name]] for name in names] == [expected, expected]
 
 
 async def test_batches_of_any_size_are_one_statement(

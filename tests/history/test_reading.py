@@ -173,3 +173,26 @@ async def test_a_question_may_take_long(database: Database, history_url: str) ->
     assert await database.read(limit) == PATIENCE * 1000
     assert await database.read(limit, 60.0) == 60_000
     assert await database.read(limit) == PATIENCE * 1000
+
+
+async def test_nul_is_asked_for_as_it_is_stored(history: History, record: Record) -> None:
+    """PostgreSQL has no place for it, and refuses to compare with it: what is stored is found, and nothing fails."""
+    await record([
+        *of_payment(1, merchant_uid="order\0one"),
+        e.Order("default", "order\0one", "1004", "KRW", NOW, 1),
+        e.Audit("aud_1", NOW, "alice", "order.put", "order\0one"),
+    ])  # fmt: skip
+    found = await history.payments.list(FIRST, merchant_uid="order\0one")
+    assert [row.imp_uid for row in found.rows] == ["imp_000000000001"]
+    assert await history.payments.order("default", "order\0one") is not None
+    assert len((await history.audit.list(FIRST, object_="order\0one")).rows) == 1
+    for lists in (
+        history.payments.list(FIRST, imp_uid="\0"), history.events.list(FIRST, imp_uid="\0"),
+        history.deliveries.list(FIRST, endpoint="\0"), history.deliveries.list(FIRST, event="\0"),
+        history.notifications.list(FIRST, imp_uid="\0"),
+    ):  # fmt: skip
+        assert (await lists).rows == ()
+    for one_of in (history.events, history.deliveries, history.notifications, history.replays, history.reconciliations):
+        with pytest.raises(NotFound):
+            await one_of.get("\0.\0")
+    assert await history.deliveries.some(["\0.\0"]) == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -11,6 +13,7 @@ import pytest
 
 from history import History, named_payments
 from history import search as history_search
+from schemas.errors import Invalid
 from schemas.outbox import entries as e
 from tests.support.outbox_entries import ENDPOINT, NOW, change_of, delivered, of_look, of_payment, paid
 from tests.support.payments import T0
@@ -54,14 +57,67 @@ async def test_the_newest_of_many(
 async def test_numbers_beyond_those_that_are_read(
     history: History, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of more than are read, none of them new, the newest are taken of the last numbers."""
+    """Of more than are read, none of them new, the last numbers are first."""
     monkeypatch.setattr(named_payments, "NEWEST", 2)
-    monkeypatch.setattr(named_payments, "_NUMBERS", tuple((one, 3) for one, _ in named_payments._NUMBERS))
+    monkeypatch.setattr(named_payments, "NUMBERS", tuple((one, 3) for one, _ in named_payments.NUMBERS))
     for number in range(9):
         order = f"a-{number}" if number < 7 else f"b-{number}"
         await record(of_payment(number, at=NOW + number, merchant_uid=order, imp_uid=f"imp_{order}"))
     for text in ("a-", "imp_a-"):
         assert [row.merchant_uid for row in (await history.find(text, limit=2)).payments] == ["a-6", "a-5"]
+
+
+async def all_of(history: History, text: str, limit: int) -> list[str]:
+    """The imp_uids of all that a search finds, page by page."""
+    hits = await history.find(text, limit=limit)
+    seen = [row.imp_uid for row in hits.payments]
+    while hits.next_cursor is not None:
+        hits = await history.find(text, limit=limit, cursor=hits.next_cursor)
+        assert len(hits.payments) <= limit
+        seen += [row.imp_uid for row in hits.payments]
+    return seen
+
+
+@pytest.mark.parametrize("newest", [3, 10, 200])
+@pytest.mark.parametrize("most", [4, 13, 1000])
+async def test_all_that_begin_alike_are_found(
+    history: History, record: Record, monkeypatch: pytest.MonkeyPatch, newest: int, most: int
+) -> None:
+    """Each once, however many there are and however many are read at once: of a number that very many have, of numbers
+    that begin so, of order numbers and imp_uids alike; then those whose buyer typed it."""
+    monkeypatch.setattr(named_payments, "NEWEST", newest)
+    monkeypatch.setattr(named_payments, "NUMBERS", tuple((one, most) for one, _ in named_payments.NUMBERS))
+    orders: dict[str, str] = {}
+    typed = set()
+    for number in range(90):
+        order = ("ab", f"ab-{number * 37 % 90:02d}", f"ab-{number // 4:02d}", f"c-{number}", f"c-{number}")[number % 5]
+        imp_uid = f"ab_{number:03d}" if number % 10 in (1, 4) else f"imp_{number:03d}"
+        buyer = {"buyer_name": "김 ab 민수"} if number % 10 == 3 else {}
+        typed |= {imp_uid} if buyer and order != "ab" else set()
+        at = NOW + number * 13 % 60 + (1000 if order.startswith("c") and number > 45 else 0)
+        await record(of_payment(number, at=at, merchant_uid=order, imp_uid=imp_uid, **buyer))
+        orders[imp_uid] = order
+    begins = {imp_uid for imp_uid, order in orders.items() if imp_uid.startswith("ab") or order.startswith("ab")}
+    whole = {imp_uid for imp_uid, order in orders.items() if order == "ab"}
+    for limit in (3, 20, 200):
+        seen = await all_of(history, "ab", limit)
+        assert len(seen) == len(set(seen))
+        assert (set(seen[: len(whole)]), set(seen[: len(begins)])) == (whole, begins)
+        assert set(seen[len(begins) :]) == typed
+    assert set(await all_of(history, "ab_0", 7)) == {imp_uid for imp_uid in orders if imp_uid.startswith("ab_0")}
+
+
+@pytest.mark.parametrize("parts", [
+    ["search", 1], ["search", "1", 1], ["named", 1, 2, 3], ["named", "whole", 1, 2, "a", 1, "b"],
+    ["named", "other", 1, 2, "a", 1, 2], ["named", "number", 1, 2**70, "a", 1, 2], ["named", [], 1, 2, "a", 1, 2],
+    ["named", "number", 1, 2, "\0", 1, 2], ["payments", 1, 2], {}, "x", 7,
+])  # fmt: skip
+async def test_a_cursor_that_no_search_gave(history: History, record: Record, parts: object) -> None:
+    """Is invalid, whatever it holds."""
+    await record(of_payment(1))
+    cursor = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+    with pytest.raises(Invalid):
+        await history.find("order", cursor=cursor)
 
 
 async def test_ids(history: History, record: Record) -> None:

@@ -8,7 +8,7 @@ import structlog
 
 from console.http import acts
 from console.operations.explain_delivery import explain_delivery
-from console.operations.read_deliveries import deliveries_of_event
+from console.operations.read_deliveries import deliveries_of_events
 from console.operations.read_events import list_events, read_event
 from console.resources.events import EventListing
 from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
@@ -64,14 +64,14 @@ async def _page(visit: Visit, *, unmasked: bool) -> View:
     endpoints = await visit.endpoints(found.data.get("merchant"), _MOST_ENDPOINTS)
     explained, deliveries = await asyncio.gather(
         asyncio.gather(*(explain_delivery(visit.context, found.id, row.endpoint.id) for row in endpoints)),
-        deliveries_of_event(visit.context, found.id, MOST_ROWS),
+        deliveries_of_events(visit.context, [found.id], MOST_ROWS),
     )
     known = {row.endpoint.id for row in endpoints}
     values = {
         "event": found,
         "explained": explained,
         "urls": {row.endpoint.id: row.endpoint.url for row in endpoints},
-        "others": [delivery for delivery in deliveries if delivery.endpoint not in known],
+        "others": [delivery for delivery in deliveries[found.id] if delivery.endpoint not in known],
         "unmasked": unmasked,
         "private": has_private(found.body),
     }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from html import unescape
 from typing import Any
 
 import pytest
 
 from console.operations import history_state
+from history import search as history_search
 from tests.console.conftest import Console, on_each_database
 from tests.console.test_history import take_away
+from tests.console.test_old_copy import come_back, copy_of, fail
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import BUYER, set_up
 from tests.support.machine import notify, seen
@@ -74,6 +77,22 @@ async def test_search_lists_what_may_be_meant(reader: Reader, console: Console) 
 
 
 @on_each_database
+async def test_search_goes_on(reader: Reader, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that has found nothing says that there is more to look through, the last one that there is nothing."""
+    await set_up(console)
+    monkeypatch.setattr(history_search, "MOST", 2)
+    address, texts = "/find?q=nowhere", []
+    while address:
+        text = (await reader.open(address, headers=ENGLISH)).text
+        onward = re.search(r'href="([^"]+)" rel="next"', text)
+        address = unescape(onward[1]) if onward else ""
+        texts.append(text)
+    assert len(texts) > 1
+    assert all("“Older” reads on" in text for text in texts[:-1])
+    assert ("“Older” reads on" in texts[-1], "No payments" in texts[-1]) == (False, True)
+
+
+@on_each_database
 async def test_a_notification_is_found_by_its_id(reader: Reader, console: Console) -> None:
     """With a link to the payment that it is about."""
     identity = await notify(console.ledger, "imp_1")
@@ -129,3 +148,16 @@ async def test_pages_say_that_history_is_away(
         assert (page.status_code, "이력을 읽을 수 없습니다" in page.text) == (200, True), path
     found = await reader.open("/find", params={"q": scene.payment})
     assert found.headers["location"] == f"/payments/default/{scene.payment}"
+
+
+async def test_pages_have_every_attempt(console: Console, reader: Reader) -> None:
+    """Of a payment and of the delivery itself, also those that only history has: Redis came back with an old copy."""
+    endpoint = (await console.endpoint())["id"]
+    await seen(console.ledger, "imp_1")
+    await fail(console, endpoint, 500)
+    copy = await copy_of(console.ledger)
+    await fail(console, endpoint, 577)
+    await come_back(console, copy)
+    (listed,) = (await console.call("GET", "/v1/deliveries")).json()["data"]
+    for page in (f"/deliveries/{listed['id']}", "/payments/default/imp_1"):
+        assert "577" in (await reader.open(page)).text, page
