@@ -116,3 +116,10 @@ class AuditLog(_Registry[Audit]):
     ) -> Page[Audit]:
         """What one actor did, of one kind, to one object. Raises `Invalid`."""
         return await self._list(part, {"actor": actor, "action": action, "object": object_})
+
+    async def since(self, at: int, action: str) -> Sequence[Audit]:
+        """All of one kind since a time in ms, oldest first."""
+        table = self._listing.table
+        wanted = select(table).where(table.c.action == action, table.c.at >= at).order_by(table.c.at, table.c.n)
+        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+        return tuple(of_row(Audit, row) for row in rows)

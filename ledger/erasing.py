@@ -35,6 +35,20 @@ class Erasing:
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
 
+    async def erase_again(self, merchant: str, imp_uid: str, cell: int) -> bool:
+        """Erase a payment of this cell whose buyer Redis has again, because it came back with an old copy; False where
+        there is nothing to erase. Raises as `erase` does, but not `NotFound`."""
+        if self._cells.number(merchant) != cell:
+            return False
+        try:
+            row = await payment_rows.read(self._cells[cell], merchant, imp_uid)
+        except NotFound:
+            return False
+        if row.load().erased_at is not None:
+            return False
+        await self.erase(merchant, imp_uid)
+        return True
+
     async def erase(self, merchant: str, imp_uid: str) -> None:
         """Blank everything of a payment, and have history do the same. Where this breaks off, erasing it again finishes
         it; the record says that it was erased when all of it is.

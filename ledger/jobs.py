@@ -13,6 +13,7 @@ REPLAY = Lane("job", "replay")
 RETENTION = Lane("job", "tidy")
 HISTORY = Lane("job", "history")
 UNANSWERED = Lane("job", "unanswered")
+ERASE_AGAIN = Lane("job", "erase_again")
 REWRITE = Lane("job", "rewrite_history")
 REWRITE_JOB = "rewrite_history"
 """The one job of that lane."""

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from ledger.cells import Cells
-from ledger.jobs import FIRST_PART, REWRITE, REWRITE_JOB
+from ledger.jobs import ERASE_AGAIN, FIRST_PART, REWRITE, REWRITE_JOB
 from ledger.keys import NAME, OUTBOX
 from ledger.scripting import Argument, raised
 from ledger.store import Store
@@ -172,7 +172,7 @@ class Outbox:
         await self.rewrite(None, cell)
 
     async def _continue(self, cell: int, place: str) -> None:
-        copy = await self._cells[cell].run("continue_outbox", place, durable=True)
+        copy = await self._cells[cell].run_and_kick("continue_outbox", place, str(ERASE_AGAIN), durable=True)
         if copy is not None:
             since, until = (rfc3339(int(at) / 1000) for at in copy)
             log.error(

@@ -26,7 +26,7 @@ from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.heartbeats import REPORT_EVERY
-from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE, UNANSWERED
+from ledger.jobs import ERASE_AGAIN, HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE, UNANSWERED
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
@@ -42,6 +42,7 @@ from workers.callback_transport import callback_transport
 from workers.cold_payments import ColdPayments
 from workers.consumer_log import limit_consumer_logs
 from workers.deliver import Deliverer
+from workers.erase_again import EraseAgainJob
 from workers.heartbeat import HeartbeatMiddleware
 from workers.jobs import JobRunner
 from workers.metrics import WorkerMetrics
@@ -95,6 +96,7 @@ class WorkerProcess:
                 REWRITE: Rewriter(self._ledger).step,
                 RETENTION: RetentionJob(settings, self._ledger, self._history, self._reconciler).step,
                 HISTORY: HistoryRetentionJob(settings, self._ledger, self._history).step,
+                ERASE_AGAIN: EraseAgainJob(self._ledger, self._history).step,
                 UNANSWERED: UnansweredJob(self._ledger, self._history).step,
             },
         )

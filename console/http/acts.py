@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.http.audited import Audited
+from schemas.payments.erasure import ERASE
 
 MERCHANT_PUT = Audited("merchant.put", "{merchant}", ("since", "include_sandbox", "check_prepared", "tier"))
 MERCHANT_DELETE = Audited("merchant.delete", "{merchant}")
@@ -20,7 +21,7 @@ PAYMENT_LIST = Audited("payment.list", "", ("merchant", "merchant_uid", "status"
 PAYMENT_SEARCH = Audited("payment.search", "", ("found",), look=True, statuses=(200,))
 PAYMENT_REFRESH = Audited("payment.refresh", "{imp_uid}", ("merchant",))
 PAYMENT_CANCEL = Audited("payment.cancel", "{imp_uid}", ("merchant", "amount", "record_only"))
-PAYMENT_ERASE = Audited("payment.erase", "{imp_uid}", ("merchant", "reason"))
+PAYMENT_ERASE = Audited(ERASE, "{imp_uid}", ("merchant", "reason"))
 CANCELLATION_REJECT = Audited("cancellation.reject", "{imp_uid}", ("merchant", "id"))
 ORDER_PUT = Audited("order.put", "{merchant_uid}", ("merchant", "amount", "currency"))
 EVENT_READ = Audited("event.read", "{id}", look=True)

@@ -1,20 +1,21 @@
 -- Redis came back with an old copy: history is further than this outbox. What is appended must not get a place that history takes for
 -- recorded, not even where the clock is behind; what was appended in the meantime gets a later one, and so does what the copy had not
--- recorded, which changes nothing in history.
--- ARGV: place that history has reached
--- Returns: {when the copy ends (ms), now (ms)}; nil where this is not so
--- uses: places
+-- recorded, which changes nothing in history. A job erases again the buyers whom the copy still has.
+-- ARGV: place that history has reached, lane of the job, whose id is when the copy ends (ms)
+-- Returns: {lanes to kick, {when the copy ends (ms), now (ms)}}, without the second where this is not so
+-- uses: lanes places
 local WEEK_SECONDS = 604800
-local place = take()
+local place, lane = take(), take()
 local recorded = recorded_place()
-if not is_before(recorded, place) then return nil end
+if not is_before(recorded, place) then return {{}} end
 local outbox = k("outbox")
-if #redis.call("XRANGE", outbox, place, place) > 0 then return nil end
+if #redis.call("XRANGE", outbox, place, place) > 0 then return {{}} end
 local newest = redis.call("XREVRANGE", outbox, "+", "-", "COUNT", 1)[1]
 local waiting = redis.call("XRANGE", outbox, "(" .. recorded, place)
 local ends = string.match(#waiting > 0 and waiting[1][1] or recorded, "^%d+")
 if not newest or is_before(newest[1], place) then redis.call("XADD", outbox, place, "reached", "1") end
+touch(lane, ends, now())
 for _, item in ipairs(waiting) do redis.call("XADD", outbox, "*", unpack(item[2])) end
 redis.call("SET", k("recorded"), place)
 redis.call("SET", k("old_copy"), ends .. ":" .. int(now()), "EX", WEEK_SECONDS)
-return {tonumber(ends), now()}
+return {index_and_kick(lane), {tonumber(ends), now()}}

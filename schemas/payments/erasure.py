@@ -11,6 +11,9 @@ from typing import Any
 
 from schemas import wire
 
+ERASE = "payment.erase"
+"""How the audit calls it."""
+
 FIELDS = frozenset(
     (
         "buyer_name",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -184,3 +185,39 @@ def files_with(folder: Path) -> list[tuple[str, list[str]]]:
     """The files below a folder that have something of what is planted; those of logs aside."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".log")]
     return [(str(path), planted) for path in files if (planted := found_in(path.read_bytes()))]
+
+
+async def test_an_old_copy_brings_no_buyer_back(relay: Relay, own_redis: RedisServer, tmp_path: Path) -> None:
+    """Redis comes back with a copy from before a buyer was erased, and a look-up comes at once: the buyer is erased
+    again, in Redis and in history."""
+    await relay.endpoint()
+    paid = {"status": "paid", "paid_at": int(time.time()), "amount": 1004, **BUYER}
+    imp_uid = (await relay.payment_at_iamport(imp_uid="imp_copy", **paid))["imp_uid"]
+    await relay.webhook(imp_uid)
+    await relay.until_received("paid", imp_uid=imp_uid)
+    await relay.until_idle()
+    await recorded(relay)
+    await asyncio.to_thread(own_redis.stop)
+    shutil.copytree(tmp_path / "redis", tmp_path / "copy")
+    await asyncio.to_thread(own_redis.start)
+
+    async def erased() -> bool:
+        answer = await relay.api.post(f"/v1/payments/{imp_uid}/erase", json={"reason": "asked"})
+        return answer.status_code == 200
+
+    await relay.until(erased, "the buyer is erased")
+    await recorded(relay)
+    await asyncio.to_thread(own_redis.stop)
+    shutil.rmtree(tmp_path / "redis")
+    (tmp_path / "copy").rename(tmp_path / "redis")
+    await asyncio.to_thread(own_redis.start)
+    await relay.webhook(imp_uid)
+
+    await relay.worker.logged("buyers_erased_again")
+    await relay.until_idle()
+    await recorded(relay)
+    assert found_in(await dump_of(relay)) == []
+    assert (await relay.payment(imp_uid))["erased_at"]
+    exported = [await relay.api.get(f"/v1/export/{what}") for what in ("payments", "events", "notifications")]
+    assert found_in(b"".join(answer.content for answer in exported)) == []
+    assert relay.subscriber.types(imp_uid) == ["paid"]

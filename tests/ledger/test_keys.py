@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from ledger import Ledger
 from ledger.heartbeats import Heartbeat
-from ledger.jobs import RECONCILE, REPLAY, REWRITE
+from ledger.jobs import ERASE_AGAIN, RECONCILE, REPLAY, REWRITE
 from ledger.keys import KEYS, Lane
 from ledger.reconciliations import Difference, Reconciliation
 from runtime.encryption import Sealer
@@ -79,6 +79,8 @@ async def _lose(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await ledger.restoring.end()
     await driver.redis.set(key("open"), "1")
     assert await ledger.outbox.read_checked({0: f"{round(now * 1000)}-0"}, 1) == ({0: []}, set())
+    (lease,) = (await ledger.jobs.claim(ERASE_AGAIN)).leases
+    await ledger.jobs.settle(lease, next_in=None)
     await ledger.outbox.rewrite("0-0")
     (lease,) = (await ledger.jobs.claim(REWRITE)).leases
     while await ledger.rewriting.step():
