@@ -14,7 +14,7 @@ run: ready ## start everything, play a demo, stay up until Ctrl-C
 	@exec $(BIN)/relay up
 
 test: ready-dev ## run the whole suite against servers it starts itself, JOBS files at a time
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS) # dozens of processes compile once
 
 lint: ready-dev ## ruff, formatting, mypy --strict, import rules, known vulnerabilities
 	@$(BIN)/ruff check .

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -64,6 +63,8 @@ def test_helm_finds_no_fault(values: Path) -> None:
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.name)
 def test_everything_fits_kubernetes_schemas(values: Path, version: str) -> None:
     """Each object has only fields that there are."""
+    import kubernetes_validate  # two seconds, which no other file's process has to spend
+
     objects = made(values, version)
     assert len(objects) >= 6
     for found in objects:

@@ -17,8 +17,8 @@ from schemas.errors import Conflict, NotFound
 from tests.ledger.changing_operations import LANE, OPERATIONS, REPLAYED, shown
 from tests.ledger.test_acl import CALLED
 from tests.ledger.test_halfway import Halfway, halfway, is_done
-from tests.support.histories import OUTBOX, record_all
-from tests.support.history_rows import differences, rows_of_history, rows_of_ledger
+from tests.support.histories import OUTBOX, make_tables, record_all
+from tests.support.history_rows import differences, rows_in, rows_of_ledger
 from tests.support.ledger_state import ledger_state
 
 __all__ = ["halfway"]
@@ -35,15 +35,13 @@ class Past:
     """A history, to be compared with a ledger."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
         self.history = History.connect(parse(url))
+        self._database = open_database(parse(url))
 
     async def empty(self) -> None:
         """Forget everything but how far outboxes were recorded."""
-        database = open_database(parse(self.url))
         names = [table for table in tables.metadata.sorted_tables if table not in (tables.place, tables.about)]
-        await database.write(lambda connection: [connection.execute(delete(table)) for table in names] and None)
-        await database.close()
+        await self._database.write(lambda connection: [connection.execute(delete(table)) for table in names] and None)
 
     async def differences(self, here: Halfway) -> list[str]:
         """Record all that waits, as a worker does; then, in words, what history has otherwise than the ledger."""
@@ -53,16 +51,22 @@ class Past:
         while await ledger.rewriting.step():
             await record_all(ledger, self.history)
         async with ledger_state(here.limited.server.url) as state:
-            return differences(await rows_of_history(self.url), await rows_of_ledger(state))
+            return differences(await rows_in(self._database), await rows_of_ledger(state))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.history.close()
+        await self._database.close()
 
 
 @pytest.fixture
 async def past(tmp_path: Path) -> AsyncIterator[Past]:
     """An empty history."""
-    past = Past(f"sqlite:///{tmp_path / 'history.db'}")
-    await past.history.prepare()
+    url = f"sqlite:///{tmp_path / 'history.db'}"
+    await make_tables(url)
+    past = Past(url)
     yield past
-    await past.history.close()
+    await past.close()
 
 
 async def finish(here: Halfway) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from history import tables
-from history.connection import open_database
+from history.connection import Database, open_database
 from runtime.history_url import parse
 from tests.support import stored_payments
 from tests.support.ledger_state import LedgerState
@@ -62,9 +62,14 @@ async def rows_of_history(url: str) -> Rows:
     """All that the history at this URL has. AssertionError where a delivery's attempts are not numbered 1, 2, 3, …"""
     database = open_database(parse(url))
     try:
-        return await database.read(_rows, PATIENCE)
+        return await rows_in(database)
     finally:
         await database.close()
+
+
+async def rows_in(database: Database) -> Rows:
+    """The same of a database that is open: SQLAlchemy compiles its queries once for each."""
+    return await database.read(_rows, PATIENCE)
 
 
 async def rows_of_ledger(state: LedgerState) -> Rows:

@@ -12,15 +12,17 @@ import pytest
 
 LONGEST = (
     "tests/chaos/test_short", "tests/chaos/test_machines", "tests/console/test_description",
-    "tests/console/web/test_accessibility", "tests/chaos/", "tests/end_to_end/test_large_payments",
-    "tests/bench/test_soak", "tests/end_to_end/", "tests/receiver/test_outages", "tests/receiver/test_redis_away",
+    "tests/console/web/test_accessibility", "tests/deploy/test_packages", "tests/chaos/",
+    "tests/end_to_end/test_large_payments", "tests/bench/test_soak", "tests/ledger/test_halfway_history",
+    "tests/end_to_end/", "tests/receiver/test_outages", "tests/receiver/test_redis_away",
     "tests/docs/", "tests/cli/", "tests/receiver/", "tests/console/", "tests/ledger/test_machine",
     "tests/ledger/test_sentinel", "tests/ledger/test_cluster", "tests/ledger/",
 )  # fmt: skip
 """Beginnings of the paths of what takes long, the longest first; all others follow."""
 SPLIT = (
     "tests/chaos/test_short.py", "tests/chaos/test_lost_redis.py", "tests/console/test_description.py",
-    "tests/console/web/test_accessibility.py", "tests/end_to_end/test_redis_errors.py",
+    "tests/console/web/test_accessibility.py", "tests/deploy/test_packages.py",
+    "tests/end_to_end/test_history_recording.py", "tests/end_to_end/test_redis_errors.py",
     "tests/end_to_end/test_stopping.py", "tests/end_to_end/test_unusable.py", "tests/end_to_end/test_watched_tasks.py",
     "tests/ledger/test_cluster.py", "tests/ledger/test_sentinel.py", "tests/receiver/test_redis_away.py",
     "tests/receiver/test_outages.py",

@@ -11,7 +11,10 @@ from typing import Any
 PATIENCE = 60.0
 """Seconds after which something that should happen counts as not happening; never a measurement."""
 EVERY = 0.02
-"""Seconds between two looks at a condition."""
+"""Seconds between two looks at a condition at first. Looks cost CPU, often also a process's that answers them: so the
+next one is after a tenth of what was waited."""
+AT_MOST = 0.2
+"""And after so many seconds at most."""
 
 Condition = Callable[[], Any]
 """Gives a value, or an awaitable of one; what is waited for has happened once the value is true."""
@@ -24,9 +27,10 @@ async def until(
     """Wait until ``holds()`` gives something true, and return it.
 
     Errors of the types in ``despite`` count as not yet. AssertionError, with ``what`` was waited for, after ``within``
-    seconds.
+    seconds. ``every`` seconds a look, and later less often; or always, where they are so few that it may be over soon.
     """
-    ends = time.monotonic() + within
+    began = time.monotonic()
+    ends = began + within
     while True:
         try:
             value = holds()
@@ -38,7 +42,7 @@ async def until(
             _fail_after(ends, holds, what, error)
         else:
             _fail_after(ends, holds, what)
-        await asyncio.sleep(every)
+        await asyncio.sleep(_next_in(every, began))
 
 
 def until_now(
@@ -46,7 +50,8 @@ def until_now(
     every: float = EVERY, despite: tuple[type[Exception], ...] = (),
 ) -> Any:  # fmt: skip
     """`until` for code without an event loop; ``holds`` gives a value."""
-    ends = time.monotonic() + within
+    began = time.monotonic()
+    ends = began + within
     while True:
         try:
             if value := holds():
@@ -55,7 +60,12 @@ def until_now(
             _fail_after(ends, holds, what, error)
         else:
             _fail_after(ends, holds, what)
-        time.sleep(every)
+        time.sleep(_next_in(every, began))
+
+
+def _next_in(every: float, began: float) -> float:
+    """Seconds until the next look."""
+    return every if every < EVERY else max(every, min(AT_MOST, (time.monotonic() - began) / 10))
 
 
 async def succeeds(act: Callable[[], Any], *despite: type[Exception], what: str = "") -> Any:
