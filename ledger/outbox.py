@@ -213,8 +213,12 @@ def _order(place: str) -> tuple[int, int]:
 
 
 def _entries(fields: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-    """The entries of an item: fields `e` (an entry) and `s` (the stamp of the entry before it), repeated."""
+    """The entries of an item: fields `e` (an entry) and `s` (the stamp of the entry before it), repeated. The mark of
+    a place that history had reached (see continue_outbox.lua) has none."""
     entries: list[tuple[bytes, bytes]] = []
     for name, value in zip(fields[::2], fields[1::2], strict=True):
-        entries.append((value, b"")) if name == b"e" else entries.append((entries.pop()[0], value))
+        if name == b"e":
+            entries.append((value, b""))
+        elif name == b"s":
+            entries.append((entries.pop()[0], value))
     return entries

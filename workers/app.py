@@ -186,11 +186,13 @@ class WorkerProcess:
         self._join_actors()
         finishing.result()
         self._call_in_loop(self._background.stop)
-        self._submit(self._release_and_close()).result()
-        loop = get_event_loop_thread()
-        if loop is not None:
-            loop.stop()
-        deadline.cancel()
+        try:
+            self._submit(self._release_and_close()).result()
+        finally:
+            loop = get_event_loop_thread()
+            if loop is not None:
+                loop.stop()
+            deadline.cancel()
         log.info("worker_stopped")
 
     def _join_actors(self) -> None:
@@ -213,10 +215,11 @@ class WorkerProcess:
             await self.recorder.finish()
         except LedgerUnavailable as error:
             log.warning("leases_not_released", error=str(error), hint="they end within seconds")
-        await self._history.close()
-        await self._sender.close()
-        await self._iamport.aclose()
-        await self._ledger.close()
+        finally:
+            await self._history.close()
+            await self._sender.close()
+            await self._iamport.aclose()
+            await self._ledger.close()
 
     def _submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, _loop())

@@ -3,9 +3,11 @@
 -- recorded, which changes nothing in history. A job erases again the buyers whom the copy still has.
 -- ARGV: place that history has reached, lane of the job, whose id is when the copy ends (ms)
 -- Returns: {lanes to kick, {when the copy ends (ms), now (ms)}}, without the second where this is not so
--- uses: lanes places
+-- uses: lanes opening places
 local WEEK_SECONDS = 604800
 local place, lane = take(), take()
+-- One that was emptied a moment ago is no copy: it has to be restored.
+if not is_open() then return {{}} end
 local recorded = recorded_place()
 if not is_before(recorded, place) then return {{}} end
 local outbox = k("outbox")

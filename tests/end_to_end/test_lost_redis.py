@@ -16,7 +16,8 @@ from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
 from tests.support.relay_fixtures import relay_with_own_redis
 
-relay = relay_with_own_redis()
+relay = relay_with_own_redis(RELAY_RETRY_SCHEDULE=",".join(["500ms"] * 300))
+"""What is to be delivered must not be given up before it is put back, on a busy machine either."""
 DAMAGED = b"\x28\xb5\x2f\xfd??"
 """The beginning of a compressed object, and no more."""
 

@@ -226,6 +226,33 @@ async def test_an_old_copy_of_redis_records_on(ledger: Ledger, tmp_path: Path) -
     await history.close()
 
 
+async def test_history_is_lost_after_an_old_copy_of_redis(ledger: Ledger, tmp_path: Path) -> None:
+    """The outbox still has the mark of where it went on: the recorder reads it again from the beginning."""
+    driver = Driver(ledger)
+    first, _ = await history_in(tmp_path, "first")
+    await driver.look(paid("imp_1"))
+    await record(ledger, first)
+    name = outbox_name(await ledger.outbox.lead("me") or "", 0)
+    later = f"{int((await first.place(name)).partition('-')[0]) + 3_600_000}-7"
+    assert await first.record(name, after=await first.place(name), upto=later, entries=[])
+    await record(ledger, first)
+    second, _ = await history_in(tmp_path, "second")
+    await record(ledger, second)
+    await driver.look(paid("imp_2"))
+    await record(ledger, second)
+    assert (await second.payments.get("default", "imp_2")).status == "paid"
+    await first.close()
+    await second.close()
+
+
+async def test_an_emptied_redis_is_no_old_copy(ledger: Ledger, driver: Driver) -> None:
+    """It was emptied between two calls of the recorder, and stays empty until it is restored."""
+    client: Any = driver.redis
+    await client.flushdb()
+    assert await ledger.outbox.read_checked({0: "1700000000000-0"}, 10) == ({0: []}, set())
+    assert await client.keys("*") == []
+
+
 async def test_nothing_is_lost_where_nothing_was(ledger: Ledger, tmp_path: Path) -> None:
     """Two recorders that take turns, one of which is behind, mistake nothing for a loss."""
     driver = Driver(ledger)

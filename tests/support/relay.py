@@ -247,7 +247,12 @@ class Relay:
 
     async def until(self, holds: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
         """Wait until ``holds()`` (a value, or something to await) is true; gives it."""
-        return await until(holds, lambda: f"{what}; received so far: {self.subscriber.types()}", within, every=0.05)
+        return await until(
+            holds,
+            lambda: f"{what}; received so far: {self.subscriber.types()}; the worker:\n{self.worker.output[-3000:]}",
+            within,
+            every=0.05,
+        )
 
     async def until_received(self, *types: str, imp_uid: str | None = None, within: float = PATIENCE) -> None:
         """Wait until the subscriber has received exactly these types, in this order, of a payment or of all."""

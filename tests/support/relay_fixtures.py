@@ -41,13 +41,13 @@ def shared_relay(**environ: str) -> Any:
     return relay
 
 
-def relay_with_own_redis() -> Any:
+def relay_with_own_redis(**environ: str) -> Any:
     """A fixture of a file: for each test a relay with a Redis of its own, `own_redis`, which the test may stop or
-    empty."""
+    empty, and with these environment variables on top of the usual ones."""
 
     @pytest.fixture
     async def relay(processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]) -> AsyncIterator[Relay]:
-        relay = Relay(processes, own_redis.url, free_port, {})
+        relay = Relay(processes, own_redis.url, free_port, environ)
         await relay.start()
         yield relay
         await relay.stop()
