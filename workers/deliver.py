@@ -129,7 +129,6 @@ class Deliverer:
         sending = Sending()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
             self._turns[lane] = False
-            await self._ledger.leases.keep(lane)
             claimed = await self._ledger.delivery_lane.claim(lane)
             if claimed.endpoint is not None:
                 sending.begin(self._send_all(claimed, claimed.endpoint))

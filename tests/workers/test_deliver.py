@@ -377,8 +377,8 @@ async def test_a_turn_that_fails_by_a_bug_is_logged(house: House) -> None:
 
 
 async def test_a_process_that_stood_still_sends_nothing_beside_itself(house: House) -> None:
-    """Its leases have ended meanwhile, as while Redis was away. It lengthens them before it claims: the claim would
-    take what this process is sending for what a lost worker has left."""
+    """Its leases have ended meanwhile, as while Redis was away. Its next claim does not take what it is sending for
+    what a lost worker has left."""
     release, leases = asyncio.Event(), house.driver.ledger.leases
     async with Subscriber(holding(release)) as subscriber:
         await house.subscribe(subscriber)
@@ -386,8 +386,8 @@ async def test_a_process_that_stood_still_sends_nothing_beside_itself(house: Hou
         await house.deliverer.deliver(LANE.address)
         await subscriber.received(2)
         await asyncio.sleep(0.1)  # the turn leaves callbacks that outlast it
-        await house.driver.pass_time(11)
-        leases._renewed_at -= 11
+        await leases.renew()
+        await house.driver.pass_time(11, renewing=False)
         await house.driver.record_for(LANE, 1, first=2)
         await house.deliverer.deliver(LANE.address)
         await subscriber.received(3)
