@@ -154,6 +154,17 @@ async def test_a_failure_is_tried_again_and_then_dead(house: House) -> None:
     assert await house.states() == ["dead", "delivered"]
 
 
+async def test_no_health_is_kept_of_endpoints_that_rest(house: House) -> None:
+    """What batches an endpoint's attempts is there while some are recorded."""
+    async with Subscriber(failing(asyncio.Event())) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 2)
+        await house.deliver()
+        assert len(subscriber.requests) == 2
+    await asyncio.sleep(0)
+    assert dict(house.deliverer._health._batches) == {}
+
+
 async def test_five_failures_open_the_breaker(house: House) -> None:
     """Whatever is left waits without using up attempts, and a success of the probe lets all of it go."""
     well = asyncio.Event()
