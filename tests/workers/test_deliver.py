@@ -370,17 +370,20 @@ async def test_a_callback_that_was_cancelled_is_left_to_others(house: House) -> 
     assert await house.states() == ["delivered"]
 
 
-async def test_a_turn_that_fails_by_a_bug_is_logged(house: House) -> None:
-    """No caller waits for a turn. Its line says which lane it is; once the bug is gone, what it had claimed is sent."""
+@pytest.mark.parametrize("damage", [{}, {"secrets": [{"sealed": 5, "expires_at": None}]}])
+async def test_a_turn_that_fails_by_a_bug_is_logged(house: House, damage: dict[str, Any]) -> None:
+    """No caller waits for a turn. Its line says which lane it is; once the bug is gone, what it had claimed is sent: it
+    renews no lease of what it does not send."""
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         await house.subscribe(subscriber)
         await house.driver.record_for(LANE, 1)
         name = key("endpoint", "ep_1")
         row = await house.driver.redis.hget(name, "row")
-        await house.driver.redis.hset(name, "row", "{")
+        await house.driver.redis.hset(name, "row", orjson.dumps(orjson.loads(row) | damage) if damage else "{")
         with structlog.testing.capture_logs() as lines:
             await house.deliver()
         assert [line["lane"] for line in lines if line["event"] == "turn_broke"] == [str(LANE)]
+        assert house.driver.ledger.leases._held == set()
         await house.driver.redis.hset(name, "row", row)
         await house.driver.pass_time(11)
         await house.deliver()
