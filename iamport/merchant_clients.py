@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,9 @@ from runtime.settings import Settings
 from schemas.errors import NotFound, Unreadable, WrongCredentials
 from schemas.payments import channels
 from schemas.reasons import Reason
+
+MOST_CLIENTS = 10_000
+"""Clients that a process keeps, those it has used latest."""
 
 
 class MerchantCredentials(channels.ChannelPolicy, Protocol):
@@ -55,13 +59,14 @@ class MerchantClients:
         self._transport = transport
         self._tokens = SealedTokens(tokens, sealer)
         self._find = find
-        self._clients: dict[str, tuple[tuple[str, str, bool, str | None], Client]] = {}
+        self._clients: OrderedDict[str, tuple[tuple[str, str, bool, str | None], Client]] = OrderedDict()
 
     async def get(self, name: str) -> MerchantClient:
         """The client of a merchant. Raises `WrongCredentials` if its credentials are missing or unusable."""
         try:
             merchant = await self._find(name)
         except NotFound:
+            self._clients.pop(name, None)
             raise not_set_up(name) from None
         return self.of(merchant)
 
@@ -72,6 +77,9 @@ class MerchantClients:
         cached = self._clients.get(merchant.name)
         if cached is None or cached[0] != identity:
             cached = self._clients[merchant.name] = (identity, self._client(merchant))
+        self._clients.move_to_end(merchant.name)
+        if len(self._clients) > MOST_CLIENTS:
+            self._clients.popitem(last=False)
         return MerchantClient(merchant, cached[1])
 
     async def close(self) -> None:

@@ -19,7 +19,8 @@ class Holders:
     def __init__(self, cells: Cells, key: Key) -> None:
         self._cells = cells
         self._names = [store.prefix + key() for store in cells]
-        self._holding: list[int] = []
+        self.holding: Sequence[int] = []
+        """Those that had it at the latest look."""
         self._looks = 0
 
     async def candidates(self) -> Sequence[int]:
@@ -28,10 +29,10 @@ class Holders:
         self._looks += 1
         if len(await self._cells.scripting.together(self._names)) == 1:
             (held,) = raised(await self._cells.scripting.ask([(self._names[0], ("EXISTS", *self._names))]))
-            if held == len(self._holding) and self._looks % ALL_AT_EVERY:
-                return self._holding
+            if held == len(self.holding) and self._looks % ALL_AT_EVERY:
+                return self.holding
         return range(len(self._names))
 
     def note(self, holding: Iterable[int]) -> None:
         """These, and no others, had the key."""
-        self._holding = sorted(holding)
+        self.holding = sorted(holding)

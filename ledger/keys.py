@@ -140,6 +140,8 @@ KEYS = (
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
         " its history was lost; a payment that began after that counts from 1 all the same",
         "never"),
+    Key("renewed_at", "string", "when a worker last renewed the leases it holds, or would have", "never"),
+    Key("renewed_again_at", "string", "when one did so for the first time after none could for a while", "never"),
     Key("sweep_at", "string", "when the sweeper means to look next", "never"),
     WAKE := Key("wake", "stream", "at: when a lane is due, sooner than the sweeper means to look",
         "one item; the next takes its place"),

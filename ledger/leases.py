@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.cells import Cells, by
 from ledger.keys import Lane
 from ledger.rows import flat
 from ledger.scripting import Argument, raised
+from ledger.store import Store
 
 LEASE_MS = 10_000
 """How long a lease lasts: the work of a killed worker is due again after this."""
 RENEW_EVERY = 3.0
 """Seconds between two renewals of a worker's leases: three in the life of a lease."""
-OVERDUE = 2 * RENEW_EVERY
-"""Seconds without a renewal after which leases may have ended by the time of the next one."""
+RENEW_AGAIN = 0.5
+"""The same after one that failed: when Redis is back, all renew before what has ended is taken up (`RENEW_WITHIN`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Lease:
 
 
 class Leases:
-    """The leases this process holds; they are renewed together while it works."""
+    """The leases this process holds; they are renewed together while it works. ``swept``: the cells with lanes, where
+    this process sweeps them."""
 
-    def __init__(self, cells: Cells, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, cells: Cells, swept: Callable[[], Iterable[int]]) -> None:
         self._cells = cells
-        self._clock = clock
+        self._swept = swept
         self._held: set[Lease] = set()
-        self._renewed_at = clock()
 
     def hold(self, leases: Iterable[Lease]) -> None:
         """Renew these from now on."""
@@ -46,30 +46,22 @@ class Leases:
         self._held.difference_update(leases)
 
     async def renew(self) -> None:
-        """Lengthen every lease held. Raises `LedgerUnavailable`."""
-        now = self._clock()
-        await self._in_cells("renew_leases", self._held, LEASE_MS)
-        self._renewed_at = now
-
-    async def keep(self, lane: Lane) -> None:
-        """Lengthen those held of a lane that is about to be claimed, if that is overdue: this process stood still, or
-        Redis was away. A claim takes up whatever has ended, and the work would be done twice in one process.
-
-        Raises `LedgerUnavailable`.
-        """
-        if self._clock() - self._renewed_at > OVERDUE:
-            mine = {lease for lease in self._held if (lease.lane.name, lease.lane.cell) == (lane.name, lane.cell)}
-            await self._in_cells("renew_leases", mine, LEASE_MS)
+        """Lengthen every lease held, and record that workers can renew theirs, also where those of others may end:
+        while none can, what has ended is not taken up. Raises `LedgerUnavailable`."""
+        leases = {self._cells[cell]: list[Lease]() for cell in self._swept()} | self._by_cell()
+        await self._in_cells("renew_leases", {store: [LEASE_MS, *_rows(mine)] for store, mine in leases.items()})
 
     async def release(self) -> None:
         """End every lease held; the work is untouched and due at once for other workers. Raises `LedgerUnavailable`."""
-        held, self._held = self._held, set()
-        await self._in_cells("release_leases", held)
+        held = self._by_cell()
+        self._held.clear()
+        await self._in_cells("release_leases", {store: _rows(leases) for store, leases in held.items()})
 
-    async def _in_cells(self, name: str, leases: Set[Lease], *args: Argument) -> None:
-        by_cell = by(leases, lambda lease: self._cells[lease.lane.cell])
-        if by_cell:
-            calls = {store: [*args, *_rows(some)] for store, some in by_cell.items()}
+    def _by_cell(self) -> dict[Store, list[Lease]]:
+        return by(self._held, lambda lease: self._cells[lease.lane.cell])
+
+    async def _in_cells(self, name: str, calls: Mapping[Store, Sequence[Argument]]) -> None:
+        if calls:
             raised(list((await self._cells.some(name, calls, kick=True)).values()))
 
 

@@ -88,7 +88,8 @@ class Ledger:
         self.intake = Intake(cells)
         self.refresh_lane = RefreshLane(cells)
         self.delivery_lane = DeliveryLane(cells)
-        self.leases = Leases(cells)
+        self._sweep = Sweep(cells)
+        self.leases = Leases(cells, self._sweep.swept)
         self.jobs = Jobs(cells)
         self.reconciliations = Reconciliations(cells, self.jobs)
         self.outbox = Outbox(cells)
@@ -108,7 +109,6 @@ class Ledger:
         self.erasing = Erasing(cells)
         self.rewriting = Rewriting(cells, self.outbox)
         self.restoring = Restoring(cells, self.intake, self.reconciliations, self.jobs)
-        self._sweep = Sweep(cells)
 
     @classmethod
     def connect(

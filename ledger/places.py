@@ -6,6 +6,7 @@ has replaced them since, it reads these and applies its answers to them when it 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from schemas.endpoints.places import Answer, Places, after_answer, capacity, wer
 
 MOST_WAITING = 256
 """Answers of an endpoint that wait to be applied; of more, the latest."""
+MOST_KNOWN = 10_000
+"""Endpoints that a process knows the places of, the latest it has claimed for: more than it sends to at one time."""
 
 
 @dataclass(slots=True)
@@ -48,17 +51,21 @@ class SharedPlaces:
     """The places of the endpoints that this process sends to."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Known] = {}
+        self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def read(self, endpoint: str, fields: Mapping[str, bytes]) -> None:
         """Take note of an endpoint's fields, as a claim returns them."""
         known = self._known.setdefault(endpoint, _Known())
         known.text, known.since = fields.get("places", b""), int(fields.get("places_since", b"0"))
         known.most = int(fields["max_in_flight"])
+        self._known.move_to_end(endpoint)
+        if len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
 
     def answered(self, endpoint: str, token: int, answer: Answer) -> None:
         """Let an answer wait for the next settle."""
-        self._known.setdefault(endpoint, _Known()).waiting.append((token, answer))
+        if known := self._known.get(endpoint):
+            known.waiting.append((token, answer))
 
     def changes(self, endpoints: Collection[str]) -> list[PlacesChange]:
         """What the answers that wait change."""
@@ -69,7 +76,9 @@ class SharedPlaces:
         """What became of the changes: of each, whether it was made, the places as they are now and the first token that
         counts."""
         for change, (is_made, text, since) in zip(changes, answers, strict=True):
-            known = self._known[change.endpoint]
+            known = self._known.get(change.endpoint)
+            if known is None:
+                continue
             known.text, known.since = text, int(since)
             if is_made:
                 del known.waiting[: change.applied]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from ledger.cells import Cells
 from ledger.constants import SWEEP_AGAIN, SWEEP_EVERY, SWEEP_REST
@@ -59,6 +59,10 @@ class Sweep:
         await self._look()
         self._look_at = began + SWEEP_REST
         return await self._sweep([cell for cell, at in self._due.items() if at <= time.monotonic()], limit)
+
+    def swept(self) -> Sequence[int]:
+        """The cells that had lanes at the latest look; none while another worker sweeps."""
+        return self._with_lanes.holding if self._sweeps else ()
 
     async def rest(self) -> None:
         """Return when it is time to sweep again. Raises `LedgerUnavailable`."""

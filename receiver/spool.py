@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -209,6 +209,7 @@ class FileSpool:
         is_complete = True
         if not keep:
             self._passed.pop(file.path, None)
+        await self._set_aside(file)
         after = self._passed.get(file.path, 0) if keep else file.unremoved
         while file.count and (batch := await self._in_thread(file.read, after, BATCH)):
             after = batch[-1][0]
@@ -222,10 +223,24 @@ class FileSpool:
                 self._passed[file.path] = after
             elif not is_removed and is_complete:  # a postponed row is not to be passed over, and removed with its file
                 file.unremoved = after
-        if not keep and is_complete and (last := file.unremoved):
+        if not keep and is_complete and not file.unreadable and (last := file.unremoved):
             file.unremoved = 0
             await self._in_thread(file.discard, last)
         return taken
+
+    async def _set_aside(self, file: SpoolFile, found: Sequence[int] = ()) -> None:
+        """Set unreadable rows aside: those found now and before. Where the file is in order but cannot be written, as
+        on a full disk, they stay for the next drain and hold up no other."""
+        file.unreadable.update(found)
+        for position in sorted(file.unreadable):
+            try:
+                await self._in_thread(file.set_aside, position)
+            except SpoolUnavailable as error:
+                if file.closed:
+                    raise
+                if found:
+                    log.warning("unreadable_rows_not_set_aside", file=file.path.name, reason=str(error))
+                return
 
     async def _shrink(self, file: SpoolFile) -> None:
         """Make an emptied file smaller; where the disk has no room for that, remove it."""
@@ -255,12 +270,16 @@ class FileSpool:
         """Give a batch to `accept` at once, in order, so that the ledger can take it in one round trip. Returns the
         positions that were taken, how many were postponed, and the first error."""
         readable: list[tuple[int, Notification]] = []
+        unreadable: list[int] = []
         for position, row in batch:
             try:
                 readable.append((position, spool_codec.decode(row)))
             except ValueError as error:
-                log.error("spooled_row_unreadable", file=file.path.name, position=position, reason=str(error))
-                await self._in_thread(file.set_aside, position)
+                if position not in file.unreadable:
+                    log.error("spooled_row_unreadable", file=file.path.name, position=position, reason=str(error))
+                    unreadable.append(position)
+        if unreadable:
+            await self._set_aside(file, unreadable)
         answers = await asyncio.gather(*(accept(row) for _, row in readable), return_exceptions=True)
         done = [position for (position, _), answer in zip(readable, answers, strict=True) if answer is None]
         postponed = sum(isinstance(answer, Postponed) for answer in answers)

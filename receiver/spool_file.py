@@ -62,6 +62,8 @@ class SpoolFile:
         self.unremoved = 0
         """The ledger has the rows up to this position, though they could not be removed. It is kept here, with the
         lock: without that another process may remove the file, and a third make a new one of its name."""
+        self.unreadable: set[int] = set()
+        """Positions of unreadable rows that are not set aside yet, as on a full disk: the file is kept for them."""
         self.budget = SpoolBudget(max_bytes)
         self._max_bytes = max_bytes
         self._lock = lock
@@ -142,6 +144,7 @@ class SpoolFile:
             database.execute("INSERT INTO unreadable SELECT * FROM waiting WHERE position = ?", (position,))
             database.execute("DELETE FROM waiting WHERE position = ?", (position,))
             settled = self._settled(database, [position])
+        self.unreadable.discard(position)
         self.count -= 1
         self._release(settled)
 
@@ -166,6 +169,8 @@ class SpoolFile:
     def discard(self, after: int) -> bool:
         """Close and remove the file if no row behind this position waits and no row is unreadable; whether it was
         removed. Unlike `remove` this needs no disk space, and frees some."""
+        if self.unreadable:
+            return False
         with self._guarded() as database:
             query = "SELECT (SELECT count(*) FROM waiting WHERE position > ?) + (SELECT count(*) FROM unreadable)"
             if database.execute(query, (after,)).fetchone() != (0,):

@@ -25,12 +25,13 @@ AWAY_PAUSE = 0.1
 
 class Periodic(NamedTuple):
     """A step, and the seconds between its end and its next start; 0 for one that waits by itself. With ``once`` it is
-    repeated until it succeeds."""
+    repeated until it succeeds. ``retry``: the seconds while Redis or history is away, where these are others."""
 
     name: str
     step: Callable[[], Awaitable[object]]
     seconds: float
     once: bool = False
+    retry: float = 0.0
 
 
 class Background:
@@ -82,7 +83,7 @@ class Background:
                 await task.step()
             except (LedgerUnavailable, HistoryUnavailable) as error:
                 self._log_away(task.name, error)
-                pause = pause or AWAY_PAUSE
+                pause = task.retry or pause or AWAY_PAUSE
             else:
                 self._log_back(task.name)
                 if task.once:

@@ -27,7 +27,7 @@ from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import ERASE_AGAIN, HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE, UNANSWERED
-from ledger.leases import RENEW_EVERY
+from ledger.leases import RENEW_AGAIN, RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
 from runtime.service_manager import notify_ready
@@ -238,7 +238,7 @@ def background(app: WorkerProcess, *, serves_metrics: bool) -> tuple[Periodic, .
 
     return (
         Periodic("sweep", app.sweep, 0.0),
-        Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
+        Periodic("renew_leases", app.renew_leases, RENEW_EVERY, retry=RENEW_AGAIN),
         Periodic("report_heartbeat", app.heartbeat.report, REPORT_EVERY),
         Periodic("watch_rights", app.acl_watch.log_problems, ACL_CHECK_EVERY),
         Periodic("record", app.recorder.step, 0.0),

@@ -129,7 +129,6 @@ class Deliverer:
         sending = Sending()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
             self._turns[lane] = False
-            await self._ledger.leases.keep(lane)
             claimed = await self._ledger.delivery_lane.claim(lane)
             if claimed.endpoint is not None:
                 sending.begin(self._send_all(claimed, claimed.endpoint))
@@ -148,7 +147,6 @@ class Deliverer:
             await asyncio.wait(self._in_flight, timeout=left)
 
     def _send_all(self, claimed: ClaimedDeliveries, endpoint: Endpoint) -> set[asyncio.Task[Any]]:
-        self._ledger.leases.hold(delivery.lease for delivery in claimed.deliveries)
         try:
             keys = unseal(endpoint, self._sealer, time.time())
         except Unreadable as error:
@@ -157,8 +155,9 @@ class Deliverer:
         return {self._start_leased(one, self._deliver(one, endpoint, keys)) for one in claimed.deliveries}
 
     def _start_leased(self, delivery: ClaimedDelivery, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start what settles a delivery. Its lease is dropped at the end, also where the task was cancelled, by a
+        """Start what settles a delivery. Its lease is held until the end, also where the task is cancelled, by a
         library say: one that is renewed for ever keeps others out."""
+        self._ledger.leases.hold([delivery.lease])
         task = self._start(work)
         task.add_done_callback(lambda _: self._ledger.leases.drop([delivery.lease]))
         return task

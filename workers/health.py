@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -33,16 +34,18 @@ class HealthTracker:
         self._settings = settings
         self._metrics = metrics
         self._ledger = ledger
-        self._batches: dict[str, GroupCommit[Judged, None]] = {}
+        # A batch goes when the last attempt that waits for it is recorded.
+        self._batches: WeakValueDictionary[str, GroupCommit[Judged, None]] = WeakValueDictionary()
 
     async def record(self, endpoint: Endpoint, token: int, answer: AttemptResult, verdict: Verdict) -> None:
         """Record an attempt in the endpoint's health. The event that announces a change, and the disabling of the
         endpoint, are written in the same step. An attempt whose `token` is older than the endpoint's fresh start does
         not count any more. Raises `LedgerUnavailable`.
         """
-        if endpoint.id not in self._batches:
-            self._batches[endpoint.id] = GroupCommit(self._record_all)
-        await self._batches[endpoint.id].add((endpoint, token, answer, verdict))
+        batch = self._batches.get(endpoint.id)
+        if batch is None:
+            batch = self._batches[endpoint.id] = GroupCommit(self._record_all)
+        await batch.add((endpoint, token, answer, verdict))
 
     async def _record_all(self, attempts: Sequence[Judged]) -> Sequence[None]:
         left = attempts

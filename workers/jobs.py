@@ -31,7 +31,6 @@ class JobRunner:
     async def work(self, lane_name: str) -> None:
         """Do one step of a job that is due."""
         lane = Lane.parse(lane_name)
-        await self._ledger.leases.keep(lane)
         claimed = await self._ledger.jobs.claim(lane)
         for lease in claimed.leases:
             self._ledger.leases.hold([lease])

@@ -84,7 +84,6 @@ class Refresher:
                 await self._take_turn(lane, turn)
 
     async def _take_turn(self, lane: Lane, turn: ExitStack) -> None:
-        await self._ledger.leases.keep(lane)
         claimed = await self._lane.claim(lane, LARGEST_LOOKUP)
         if not claimed.payments:
             return

@@ -1,12 +1,19 @@
--- Lengthens leases that are still held.
+-- Lengthens leases that are still held, and records that workers can renew theirs: where none could for a while, ended leases are left alone
+-- for a moment (shared/leases.lua).
 -- ARGV: lease (ms), how many, (lane, member, token)…
 -- Returns: {lanes to kick}
 -- uses: lanes leases
 local lease_ms, lanes = take_number(), {}
-for i = 1, take_number() do
+redis.call("DEL", k("probe"))  -- first, because Redis allows this when it is full, and then all that follows
+
+local open, last = unpack(redis.call("MGET", k("open"), k("renewed_at")))
+if open then
+  if not last or now() - tonumber(last) > UNRENEWED_MS then redis.call("SET", k("renewed_again_at"), int(now())) end
+  redis.call("SET", k("renewed_at"), int(now()))
+end
+
+for _ = 1, take_number() do
   local lane, member, token = take(), take(), take()
-  -- First, because Redis allows this when it is full, and then all that follows.
-  if i == 1 then redis.call("HDEL", k("tokens", lane), "") end
   if holds(lane, member, token) then
     redis.call("ZADD", k("leased", lane), "XX", int(now() + lease_ms), member)
     lanes[lane] = true

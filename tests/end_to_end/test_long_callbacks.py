@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Callable
 
 from tests.support.processes import Processes
+from tests.support.redis_process import RedisServer
+from tests.support.relay import Relay
 from tests.support.relay_fixtures import StartRelay
 
 _SHORT_LEASES = """
@@ -34,3 +38,30 @@ async def test_a_callback_that_outlives_its_lease_is_sent_once(start_relay: Star
 
     await relay.until(delivered, "the callback is answered")
     assert len(relay.subscriber.requests) == 1
+
+
+async def test_a_callback_that_outlives_an_outage_of_redis_is_sent_once(
+    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]
+) -> None:
+    """Its lease ends while Redis is away and no worker can renew it. Its worker renews it before any other one takes
+    it up, whichever of them is the first to be back."""
+    relay = Relay(processes, own_redis.url, free_port, {})
+    await relay.start()
+    await relay.start_worker().logged("worker_ready")
+    subscribers = [await relay.subscribe() for _ in range(6)]
+    for subscriber in subscribers:
+        subscriber.reply = lambda _count: (200, 14)
+    await relay.paid()
+
+    await relay.until(lambda: all(subscriber.requests for subscriber in subscribers), "all are called")
+    own_redis.kill()
+    await asyncio.sleep(11)
+    own_redis.start()
+
+    async def delivered() -> bool:
+        rows = (await relay.api.get("/v1/deliveries", params={"state": "delivered"})).json()["data"]
+        return len(rows) == len(subscribers)
+
+    await relay.until(delivered, "every callback is answered", within=60)
+    assert [len(subscriber.requests) for subscriber in subscribers] == [1] * len(subscribers)
+    await relay.stop()

@@ -9,10 +9,12 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
+from iamport import merchant_clients
 from iamport.merchant_clients import MerchantClients
 from ledger.ledger import Ledger
 from runtime.encryption import Sealer
 from runtime.settings import Settings
+from schemas.errors import WrongCredentials
 from tests.iamport.conftest import MakeClient
 from tests.support.iamport_stub import Asked, Stub, no, payment, well
 from tests.support.ledger_driver import queue_url
@@ -110,3 +112,24 @@ async def test_a_changed_tier_counts_from_the_next_call(stub: Stub, agency: Agen
         await agency.look("one")
     assert [asked.headers.get("tier") for asked in stub.calls] == ["OLD", "NEW", None]
     assert stub.tokens_given == 1
+
+
+async def test_a_deleted_merchants_client_is_dropped(agency: Agency) -> None:
+    """A process does not keep what it had made for merchants that are gone."""
+    await agency.put("gone", tier="GONE")
+    await agency.put("one", tier="ONE")
+    for name in ("gone", "one"):
+        await agency.look(name)
+    await agency.ledger.merchants.delete("gone")
+    with pytest.raises(WrongCredentials):
+        await agency.look("gone")
+    assert list(agency.accounts._clients) == ["one"]
+
+
+async def test_a_process_keeps_so_many_clients(agency: Agency, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of merchants that it hears of no more leave with time, whatever became of them."""
+    monkeypatch.setattr(merchant_clients, "MOST_CLIENTS", 2)
+    for name in ("one", "two", "three", "two"):
+        await agency.put(name)
+        await agency.look(name)
+    assert list(agency.accounts._clients) == ["three", "two"]

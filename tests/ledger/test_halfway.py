@@ -61,6 +61,7 @@ class Halfway:
             for member in await self.driver.redis.zrange(name, 0, -1):
                 await self.driver.redis.zadd(name, {member: 1})
             await self.driver.redis.zadd(key("lanes"), {lane: 1})
+        await self.driver.others_renew()
 
     async def woken(self) -> set[str]:
         """Lanes that the sweep finds to have work."""

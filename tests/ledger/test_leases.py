@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from ledger import Ledger
-from ledger.leases import LEASE_MS, Lease
+from ledger.constants import RENEW_WITHIN
+from ledger.jobs import REPLAY
+from ledger.leases import LEASE_MS, RENEW_EVERY, Lease
 from tests.support.ledger_driver import REFRESH, Driver, paid
 from tests.support.ledger_redis import key
 
@@ -47,6 +51,56 @@ async def test_a_late_renewal_takes_nothing_from_who_has_it_now(ledger: Ledger, 
     await driver.pass_time(3)
     await ledger.leases.renew()
     assert await ends(driver, successor) == at - 3000
+
+
+@pytest.mark.parametrize("kind", ["refresh", "deliver", "job"])
+async def test_leases_that_no_worker_could_renew_are_not_taken_up(ledger: Ledger, driver: Driver, kind: str) -> None:
+    """Redis was away for longer than a lease: its workers get the time to renew what they have in hand, also where
+    another worker is quicker to claim. Then those that none has renewed are taken up, at the time that was foreseen."""
+    lane = await driver.subscribe() if kind == "deliver" else REFRESH if kind == "refresh" else REPLAY
+
+    async def begin(work: str) -> None:
+        if kind == "job":
+            await ledger.jobs.schedule(REPLAY, work)
+        else:
+            await (driver.look(paid(work)) if kind == "deliver" else driver.accept(work))
+
+    async def claim() -> list[Lease]:
+        if kind == "job":
+            return list((await ledger.jobs.claim(REPLAY, 10)).leases)
+        return [one.lease for one in await (driver.take(lane) if kind == "deliver" else driver.claim())]
+
+    await begin("imp_1")
+    await begin("imp_2")
+    alive, dead = await claim()
+    ledger.leases.hold([alive])
+    await ledger.leases.renew()
+
+    await driver.pass_time(12, renewing=False)
+    await driver.forget_kicks()
+    await begin("imp_3")
+    assert len(await claim()) == 1
+    ledger.leases.hold([alive])
+    await ledger.leases.renew()
+    assert await claim() == []
+    await driver.forget_kicks()
+    assert lane not in await ledger.sweep("other")
+
+    await driver.pass_time(RENEW_WITHIN + 0.1)
+    assert lane in await ledger.sweep("other")
+    assert [lease.member for lease in await claim()] == [dead.member]
+
+
+async def test_what_a_killed_worker_held_is_not_left_alone(ledger: Ledger, driver: Driver) -> None:
+    """While other workers can renew, a lease that ends was its worker's to renew; the sweeper shows that they can,
+    also where none holds anything."""
+    await driver.accept()
+    await ledger.sweep("me")
+    killed = await driver.claim_one()
+    for _ in range(4):
+        await ledger.leases.renew()
+        await driver.pass_time(RENEW_EVERY, renewing=False)
+    assert (await driver.claim_one()).lease.member == killed.lease.member
 
 
 async def test_what_is_given_back_is_due_at_once(ledger: Ledger, driver: Driver) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ledger import Ledger
+from ledger import places as shared_places
+from ledger.delivery_lane import ClaimedDelivery
 from ledger.endpoint_rows import load_places
 from schemas.endpoints.places import FIRST, Answer, Places
 from tests.support.ledger_driver import Driver, queue_url
@@ -54,3 +58,20 @@ async def test_what_was_under_way_when_places_were_halved_does_not_count(ledger:
     assert (await places(driver)).count == 4
     await ledger.endpoints.enable("ep_1")
     assert await places(driver) == Places()
+
+
+async def test_endpoints_that_were_sent_to_long_ago_are_forgotten(
+    ledger: Ledger, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process knows so many, those it claimed for latest; an answer of another one is left out, and does no harm."""
+    monkeypatch.setattr(shared_places, "MOST_KNOWN", 2)
+    late: list[ClaimedDelivery] = []
+    for name in ("ep_1", "ep_2", "ep_3"):
+        lane = await driver.subscribe(name)
+        await driver.record_for(lane, 1, first=len(late))
+        late.append(await driver.take_one(lane))
+    assert list(ledger.delivery_lane._places._known) == ["ep_2", "ep_3"]
+    for delivery in late:
+        ledger.delivery_lane.answered(delivery, Answer(True, 20.0, 1))
+        assert await driver.settle(delivery) == "ok"
+    assert list(ledger.delivery_lane._places._known) == ["ep_2", "ep_3"]

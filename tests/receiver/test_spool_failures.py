@@ -8,13 +8,15 @@ import fcntl
 import os
 import resource
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
+import structlog
 
 from receiver import spool as spooling
 from receiver.interfaces import Postponed
@@ -190,6 +192,30 @@ async def test_a_disk_without_room_to_remove_rows_is_drained_once_and_freed(
     assert len(ledger.taken) == len(accepted) + 1
     assert not any(file.name.startswith("spool-1.sqlite") for file in files(tmp_path))
     assert sum(file.stat().st_size for file in files(tmp_path)) < 96 * 1024
+
+
+async def test_an_unreadable_row_on_a_full_disk_holds_up_no_other(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """There is no room to set it aside. The rows behind it are passed on, once; it stays, is logged once, and is set
+    aside when there is room."""
+    first = FileSpool(tmp_path)
+    await keep(first, 10_001)
+    await first.close()
+    with closing(sqlite3.connect(tmp_path / "spool-0.sqlite")) as database, database:
+        database.execute("INSERT INTO waiting (row) VALUES (?)", (b'{"v":99}',))
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    with files_of_at_most(128 * 1024), structlog.testing.capture_logs() as lines:
+        accepted = 1 + await fill(spool)
+        for _ in range(3):
+            await spool.drain(ledger.accept)
+        assert (len(ledger.taken), ledger.calls) == (accepted, accepted)
+    assert [line["event"] for line in lines].count("spooled_row_unreadable") == 1
+    await spool.drain(ledger.accept)
+    await spool.drain(ledger.accept)
+    assert spool.waiting == 0
+    assert len(set(ledger.imp_uids)) == accepted
+    await spool.close()
+    with closing(sqlite3.connect(tmp_path / "spool-0.sqlite")) as database:
+        assert database.execute("SELECT row FROM unreadable").fetchall() == [(b'{"v":99}',)]
 
 
 async def test_a_postponed_row_is_not_removed_with_its_file(tmp_path: Path, spool_at: MakeSpool) -> None:

@@ -54,6 +54,15 @@ async def test_trouble_that_comes_and_goes_does_not_fill_the_log() -> None:
     assert [line["event"] for line in lines] == ["ledger_away", "ledger_back"]
 
 
+async def test_a_step_may_be_repeated_sooner_while_redis_is_away() -> None:
+    """Until it succeeds; then it is as rare as before."""
+    step, turns = failing([LedgerUnavailable(because("Redis does not answer in time")) for _ in range(3)])
+    with Background([Periodic("renew_leases", step, 60, retry=0.001)]).running():
+        await until(lambda: len(turns) == 4, "it succeeds")
+        await asyncio.sleep(0.1)
+    assert len(turns) == 4
+
+
 @pytest.mark.parametrize("error", [TypeError("a mistake"), asyncio.CancelledError()])
 async def test_a_mistake_is_told_loudly(error: BaseException) -> None:
     """Its traceback is logged, and `on_failure` is called once, though two tasks fail."""

@@ -36,19 +36,22 @@ _IN_LANES = (
     "not_before", "retry_after_until", "open_until", "rate_until", "probe_until", "tokens_at", "requested_at",
 )  # fmt: skip
 _PASS_TIME = """
-local ms, prefix = tonumber(ARGV[1]), ARGV[2]
+local ms, prefix, are_renewing = tonumber(ARGV[1]), ARGV[2], ARGV[3] == "1"
 for _, name in ipairs(redis.call("KEYS", prefix .. "*")) do
-  local kind = name:sub(#prefix + 1):match("^[a-z]+")
+  local kind = name:sub(#prefix + 1):match("^[a-z_]+")
   if kind == "due" or kind == "leased" or kind == "touched" or kind == "lanes" then
     for _, member in ipairs(redis.call("ZRANGE", name, 0, -1)) do redis.call("ZINCRBY", name, -ms, member) end
   elseif kind == "lane" then
-    for place = 3, #ARGV do
+    for place = 4, #ARGV do
       if redis.call("HEXISTS", name, ARGV[place]) == 1 then redis.call("HINCRBY", name, ARGV[place], -ms) end
     end
   elseif kind == "kicked" then
     redis.call("PEXPIRE", name, redis.call("PTTL", name) - ms)
+  elseif kind == "renewed_at" or kind == "renewed_again_at" then
+    redis.call("INCRBY", name, -ms)
   end
 end
+if are_renewing then redis.call("SET", prefix .. "renewed_at", redis.call("TIME")[1] .. "000") end
 """
 """Moves every time in the lanes; in one script, because the tests of the ledger do it more often than anything else."""
 
@@ -253,11 +256,19 @@ class Driver:
             await self.redis.delete(*names)
 
     async def lose(self, *leases: Lease) -> None:
-        """End these leases, as time would: whoever holds them has not renewed them."""
+        """End these leases, as time would: whoever holds them has not renewed them, as others have theirs."""
         for lease in leases:
             await self.redis.zadd(self._key("leased", str(lease.lane)), {lease.member: 1}, xx=True, lt=True)
             await self.redis.zadd(self._key("lanes"), {str(lease.lane): 1}, xx=True, lt=True)
+        await self.others_renew()
 
-    async def pass_time(self, seconds: float) -> None:
-        """Let it be later, for everything that waits in a lane or limits one."""
-        await self.redis.execute_command("EVAL", _PASS_TIME, 0, round(seconds * 1000), cell_prefix(0), *_IN_LANES)
+    async def others_renew(self) -> None:
+        """Let other workers have renewed their leases all the while: what has ended may be taken up."""
+        now = round(await self.ledger.now() * 1000)
+        await self.redis.mset({self._key("renewed_at"): now, self._key("renewed_again_at"): 0})
+
+    async def pass_time(self, seconds: float, *, renewing: bool = True) -> None:
+        """Let it be later, for everything that waits in a lane or limits one. Other workers go on renewing their leases
+        meanwhile, unless they are not `renewing`: Redis is away."""
+        args = (round(seconds * 1000), cell_prefix(0), int(renewing), *_IN_LANES)
+        await self.redis.execute_command("EVAL", _PASS_TIME, 0, *args)

@@ -154,6 +154,17 @@ async def test_a_failure_is_tried_again_and_then_dead(house: House) -> None:
     assert await house.states() == ["dead", "delivered"]
 
 
+async def test_no_health_is_kept_of_endpoints_that_rest(house: House) -> None:
+    """What batches an endpoint's attempts is there while some are recorded."""
+    async with Subscriber(failing(asyncio.Event())) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 2)
+        await house.deliver()
+        assert len(subscriber.requests) == 2
+    await asyncio.sleep(0)
+    assert dict(house.deliverer._health._batches) == {}
+
+
 async def test_five_failures_open_the_breaker(house: House) -> None:
     """Whatever is left waits without using up attempts, and a success of the probe lets all of it go."""
     well = asyncio.Event()
@@ -359,17 +370,20 @@ async def test_a_callback_that_was_cancelled_is_left_to_others(house: House) -> 
     assert await house.states() == ["delivered"]
 
 
-async def test_a_turn_that_fails_by_a_bug_is_logged(house: House) -> None:
-    """No caller waits for a turn. Its line says which lane it is; once the bug is gone, what it had claimed is sent."""
+@pytest.mark.parametrize("damage", [{}, {"secrets": [{"sealed": 5, "expires_at": None}]}])
+async def test_a_turn_that_fails_by_a_bug_is_logged(house: House, damage: dict[str, Any]) -> None:
+    """No caller waits for a turn. Its line says which lane it is; once the bug is gone, what it had claimed is sent: it
+    renews no lease of what it does not send."""
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         await house.subscribe(subscriber)
         await house.driver.record_for(LANE, 1)
         name = key("endpoint", "ep_1")
         row = await house.driver.redis.hget(name, "row")
-        await house.driver.redis.hset(name, "row", "{")
+        await house.driver.redis.hset(name, "row", orjson.dumps(orjson.loads(row) | damage) if damage else "{")
         with structlog.testing.capture_logs() as lines:
             await house.deliver()
         assert [line["lane"] for line in lines if line["event"] == "turn_broke"] == [str(LANE)]
+        assert house.driver.ledger.leases._held == set()
         await house.driver.redis.hset(name, "row", row)
         await house.driver.pass_time(11)
         await house.deliver()
@@ -377,8 +391,8 @@ async def test_a_turn_that_fails_by_a_bug_is_logged(house: House) -> None:
 
 
 async def test_a_process_that_stood_still_sends_nothing_beside_itself(house: House) -> None:
-    """Its leases have ended meanwhile, as while Redis was away. It lengthens them before it claims: the claim would
-    take what this process is sending for what a lost worker has left."""
+    """Its leases have ended meanwhile, as while Redis was away. Its next claim does not take what it is sending for
+    what a lost worker has left."""
     release, leases = asyncio.Event(), house.driver.ledger.leases
     async with Subscriber(holding(release)) as subscriber:
         await house.subscribe(subscriber)
@@ -386,8 +400,8 @@ async def test_a_process_that_stood_still_sends_nothing_beside_itself(house: Hou
         await house.deliverer.deliver(LANE.address)
         await subscriber.received(2)
         await asyncio.sleep(0.1)  # the turn leaves callbacks that outlast it
-        await house.driver.pass_time(11)
-        leases._renewed_at -= 11
+        await leases.renew()
+        await house.driver.pass_time(11, renewing=False)
         await house.driver.record_for(LANE, 1, first=2)
         await house.deliverer.deliver(LANE.address)
         await subscriber.received(3)

@@ -39,10 +39,26 @@ local function shorten(lane, ms)
   return found
 end
 
--- Leases that ended belong to workers that died or were cut off: their members are due again. `ms` is how long a lease lasts.
+-- Until when ended leases are left alone: Redis was away, and the workers that live have not had the time to renew theirs
+-- (renew_leases.lua). Returns: that time (ms), or nil
+local function left_alone_until()
+  local last, again = unpack(redis.call("MGET", k("renewed_at"), k("renewed_again_at")))
+  last, again = tonumber(last or nil), tonumber(again or nil)
+  if not last or now() - last > UNRENEWED_MS then return now() + RENEW_WITHIN_MS end
+  -- One that is yet to come was written before Redis' clock was put back.
+  if again and again <= now() and now() < again + RENEW_WITHIN_MS then return again + RENEW_WITHIN_MS end
+end
+
+-- Leases that ended belong to workers that died or were cut off: their members are due again. Those that none could renew while Redis was
+-- away are lengthened instead. `ms` is how long a lease lasts.
 local function reclaim(lane, ms)
   if ms then shorten(lane, ms) end
   local lost = redis.call("ZRANGEBYSCORE", k("leased", lane), "-inf", int(now()), "LIMIT", 0, 1000)
+  local later = #lost > 0 and left_alone_until()
+  if later then
+    for _, member in ipairs(lost) do redis.call("ZADD", k("leased", lane), "XX", int(later), member) end
+    return
+  end
   for _, member in ipairs(lost) do
     redis.call("HDEL", k("tokens", lane), member)
     redis.call("ZADD", k("due", lane), int(now()), member)
