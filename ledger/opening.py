@@ -58,6 +58,9 @@ async def open_with(cells: Cells, name: str, history: OwnedHistory) -> None:
                 f" {name}: give each relay a history of its own"
             )
     opened = await _opened(cells)
+    if not opened[0] and not await history.is_empty() and all(await cells.each("is_empty")):
+        await cells.each("close_cell", durable=True)
+        raise LedgerNotOpen(Reason.of("ledger_lost"))
     if any(opened) and not all(opened[1:]) and not await history.is_empty():
         raise LedgerNotOpen(Reason.of("cells_lost", cells=", ".join(_closed(opened[1:]))))
     await open_ledger(cells, name)
@@ -69,7 +72,8 @@ async def open_ledger(cells: Cells, name: str) -> None:
     if not await cells.shared.run("open", name, durable=True):
         raise LedgerNotOpen(Reason.of("ledger_not_open"))
     await cells.each("name_cell", name, durable=True)
-    if not all(await cells.each("open", name, durable=True)):
+    if not all(await cells.each("open", name, durable=True)) or not (await _opened(cells))[0]:
+        await cells.each("close_cell", durable=True)
         raise LedgerNotOpen(Reason.of("ledger_not_open"))
 
 

@@ -55,6 +55,11 @@ async def test_its_trouble_is_named(start_relay: StartRelay, processes: Processe
         assert words in line["error"]
         trouble = (await relay.api.get("/v1/merchants/default")).json()["trouble"]
         assert trouble == line["error"]
+
+        async def listed() -> bool:
+            return [row["merchant"] for row in await relay.list_all("/v1/merchants")] == ["default"]
+
+        await relay.until(listed, "history has the merchant")
         said = await doctor(relay, processes)
         assert "check RELAY_IAMPORT_PROXY" in said
         assert words in said

@@ -15,7 +15,7 @@ import structlog
 from history import History
 from ledger import Ledger
 from ledger.keys import Lane, cell_of
-from ledger.opening import open_with
+from ledger.opening import open_ledger, open_with
 from ledger.servers import Command
 from runtime.encryption import Sealer
 from runtime.history_url import parse
@@ -132,6 +132,60 @@ async def test_what_is_about_all_is_added_up(many: Ledger) -> None:
     assert (sum(one.accepted for one in minutes), sum(one.refused for one in minutes)) == (10, 2)
     assert {str(lane) for lane in await many.sweep("me")} == set()
     assert (await many.outbox.state()).waiting > 0
+
+
+@pytest.mark.parametrize("after", ["open", "name_cell", "open in cells"])
+async def test_redis_is_emptied_while_a_ledger_is_opened(
+    many: Ledger, history: History, redis_url: str, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    """Nothing of it stays open, and no empty ledger is opened beside a history that is not: it can be restored."""
+    name = await many.begin(Sealer([KEY]))
+    await open_with(many.cells, name, history)
+    await pay(many, SHOPS[0], "imp_1")
+    await record_all(many, history)
+
+    def emptied(step: str) -> None:
+        if step == after:
+            with redis.Redis.from_url(redis_url) as client:
+                client.flushdb()
+
+    shared_run, each = many.cells.shared.run, many.cells.each
+
+    async def run(script: str, *args: Any, **options: Any) -> Any:
+        answer = await shared_run(script, *args, **options)
+        emptied(script)
+        return answer
+
+    async def in_each(script: str, *args: Any, **options: Any) -> Any:
+        answers = await each(script, *args, **options)
+        emptied("open in cells" if script == "open" else script)
+        return answers
+
+    monkeypatch.setattr(many.cells.shared, "run", run)
+    monkeypatch.setattr(many.cells, "each", in_each)
+    with pytest.raises(LedgerNotOpen):
+        await open_ledger(many.cells, name)
+    monkeypatch.undo()
+    for _ in range(2):
+        with pytest.raises(LedgerNotOpen):
+            await open_with(many.cells, await many.begin(Sealer([KEY])), history)
+        with pytest.raises(LedgerNotOpen):
+            await many.intake.accept(notification("imp_2", merchant=SHOPS[0]))
+    assert await many.restoring.begin(await many.now()) is None
+
+
+async def test_cells_that_were_named_alone_open_no_empty_ledger(many: Ledger, history: History, redis_url: str) -> None:
+    """A process was killed after it had named the cells of a Redis that was emptied meanwhile."""
+    name = await many.begin(Sealer([KEY]))
+    await open_with(many.cells, name, history)
+    await pay(many, SHOPS[0], "imp_1")
+    await record_all(many, history)
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    await many.cells.each("name_cell", name)
+    with pytest.raises(LedgerNotOpen):
+        await open_with(many.cells, await many.begin(Sealer([KEY])), history)
+    assert await many.restoring.begin(await many.now()) is None
 
 
 async def test_a_recorder_records_all_cells_in_few_transactions(many: Ledger, history: History) -> None:
