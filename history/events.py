@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.engine import Connection
 
 from history import tables
-from history.connection import Database
+from history.connection import PATIENCE, Database
 from history.pages import AnyRow, Listing, Page, PageRequest, Walk, encode, of_row, page, place
 from schemas.compression import decompress
 from schemas.errors import HistoryDamaged, NotFound
@@ -79,7 +79,7 @@ class Events:
         return await self._database.read(read)
 
     async def of_payments(
-        self, names: Sequence[tuple[str, str]], *, most: int = 200
+        self, names: Sequence[tuple[str, str]], *, most: int = 200, patience: float = PATIENCE
     ) -> Mapping[tuple[str, str], Sequence[Event]]:
         """The latest events of each of some payments (merchant, imp_uid), oldest first: at most `most` of each, and
         no more than `MOST_BYTES`, by one query."""
@@ -92,7 +92,7 @@ class Events:
             objects = shared_objects(connection, [row for mine in found.values() for row in mine])
             return {name: _newest_within(mine, objects) for name, mine in found.items()}
 
-        return await self._database.read(read) if names else {}
+        return await self._database.read(read, patience) if names else {}
 
 
 def _latest(imp_uids: Sequence[str], most: int) -> Select[Any]:

@@ -11,6 +11,7 @@ import orjson
 
 from ledger import payment_rows
 from ledger.cells import Cells
+from ledger.cold_payments import ColdHistory, ColdPayments
 from ledger.keys import payment
 from ledger.offload import offload
 from ledger.rows import flat, paired
@@ -32,22 +33,24 @@ from schemas.reasons import Reason
 class Erasing:
     """Erase the buyer of one payment."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, cold: ColdPayments) -> None:
         self._cells = cells
+        self._cold = cold
 
-    async def erase_again(self, merchant: str, imp_uid: str, cell: int) -> bool:
-        """Erase a payment of this cell whose buyer Redis has again, because it came back with an old copy; False where
-        there is nothing to erase. Raises as `erase` does, but not `NotFound`."""
-        if self._cells.number(merchant) != cell:
-            return False
-        try:
-            row = await payment_rows.read(self._cells[cell], merchant, imp_uid)
-        except NotFound:
-            return False
+    async def erase_again(self, history: ColdHistory, merchant: str, imp_uid: str) -> bool:
+        """Erase a payment whose buyer Redis has again, or will have after its next look-up, because it came back with
+        an old copy; False where its buyer is erased. What the copy lacks is put back from history, so that the record
+        says so. Raises as `erase` does, and `HistoryUnavailable`."""
+        await self._cold.fetch(history, [(merchant, imp_uid)])
+        row = await payment_rows.read(self._cells.of(merchant), merchant, imp_uid)
         if row.load().erased_at is not None:
             return False
         await self.erase(merchant, imp_uid)
         return True
+
+    def is_in(self, merchant: str, cell: int) -> bool:
+        """Whether a merchant's payments are in this cell."""
+        return self._cells.number(merchant) == cell
 
     async def erase(self, merchant: str, imp_uid: str) -> None:
         """Blank everything of a payment, and have history do the same. Where this breaks off, erasing it again finishes

@@ -46,8 +46,8 @@ class Leases:
         self._held.difference_update(leases)
 
     async def renew(self) -> None:
-        """Lengthen every lease held, and record that workers can renew theirs, also where those of others may end:
-        while none can, what has ended is not taken up. Raises `LedgerUnavailable`."""
+        """Lengthen every lease held. In the cells that this process sweeps, record as well that leases can be renewed:
+        ended ones are taken up only where they could. Raises `LedgerUnavailable`."""
         leases = {self._cells[cell]: list[Lease]() for cell in self._swept()} | self._by_cell()
         await self._in_cells("renew_leases", {store: [LEASE_MS, *_rows(mine)] for store, mine in leases.items()})
 

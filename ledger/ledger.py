@@ -106,7 +106,7 @@ class Ledger:
         self.tokens = TokenCache(cells.shared)
         self.idempotency = Idempotency(cells.shared)
         self.operators = Operators(cells.shared)
-        self.erasing = Erasing(cells)
+        self.erasing = Erasing(cells, self.cold)
         self.rewriting = Rewriting(cells, self.outbox)
         self.restoring = Restoring(cells, self.intake, self.reconciliations, self.jobs)
 

@@ -59,7 +59,7 @@ async def open_with(cells: Cells, name: str, history: OwnedHistory) -> None:
             )
     opened = await _opened(cells)
     if not opened[0] and not await history.is_empty() and all(await cells.each("is_empty")):
-        await cells.each("close_cell", durable=True)
+        await _close_unless_open(cells)
         raise LedgerNotOpen(Reason.of("ledger_lost"))
     if any(opened) and not all(opened[1:]) and not await history.is_empty():
         raise LedgerNotOpen(Reason.of("cells_lost", cells=", ".join(_closed(opened[1:]))))
@@ -73,8 +73,14 @@ async def open_ledger(cells: Cells, name: str) -> None:
         raise LedgerNotOpen(Reason.of("ledger_not_open"))
     await cells.each("name_cell", name, durable=True)
     if not all(await cells.each("open", name, durable=True)) or not (await _opened(cells))[0]:
-        await cells.each("close_cell", durable=True)
+        await _close_unless_open(cells)
         raise LedgerNotOpen(Reason.of("ledger_not_open"))
+
+
+async def _close_unless_open(cells: Cells) -> None:
+    """Close the empty cells of a ledger that is not open as a whole; it may have been opened by now."""
+    if not (await _opened(cells))[0]:
+        await cells.each("close_cell", durable=True)
 
 
 async def is_open(cells: Cells) -> bool:

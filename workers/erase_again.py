@@ -10,13 +10,13 @@ import structlog
 from history import History
 from ledger import Ledger
 from schemas import wire
-from schemas.errors import Conflict
+from schemas.errors import Conflict, NotFound
 from schemas.payments.erasure import ERASE
 
 log = structlog.get_logger()
 
-AGAIN_IN = 60.0
-"""Seconds until the next try for payments of which something is still to be delivered."""
+SOONEST, LATEST = 60.0, 3600.0
+"""Seconds between two tries."""
 
 
 class EraseAgainJob:
@@ -26,20 +26,30 @@ class EraseAgainJob:
         self._ledger = ledger
         self._history = history
 
-    async def step(self, copy_ends: str, _now: float, cell: int = 0) -> float | None:
+    async def step(self, copy_ends: str, now: float, cell: int = 0) -> float | None:
         """Erase all; return the seconds until the next step, None where none is left. Raises `LedgerUnavailable` and
         `HistoryUnavailable`."""
         acts = await self._history.audit.since(int(copy_ends), ERASE)
         payments = dict.fromkeys((wire.loads(act.detail)["merchant"], act.object) for act in acts)
+        erasing, whole = self._ledger.erasing, self._history.whole_payments
         erased, waiting = 0, 0
         for merchant, imp_uid in payments:
+            if not erasing.is_in(merchant, cell):
+                continue
             try:
-                erased += await self._ledger.erasing.erase_again(merchant, imp_uid, cell)
+                erased += await erasing.erase_again(whole, merchant, imp_uid)
+            except NotFound:
+                log.warning(
+                    "erased_payment_unknown", merchant=merchant, imp_uid=imp_uid, hint="nor does history know it"
+                )
             except Conflict:
                 waiting += 1
-        if erased or waiting:
-            log.warning(
-                "buyers_erased_again", cell=cell, payments=erased, waiting=waiting,
-                hint="Redis came back with a copy that had them; those that wait still have something to be delivered",
-            )  # fmt: skip
-        return AGAIN_IN if waiting else None
+        if erased:
+            hint = "Redis came back with a copy that had them"
+            log.warning("buyers_erased_again", cell=cell, payments=erased, waiting=waiting, hint=hint)
+        return self._again_in(now - int(copy_ends) / 1000) if waiting else None
+
+    def _again_in(self, age: float) -> float:
+        """Seconds until the next try for payments of which something is still to be delivered: a tenth of what has
+        passed, as that may last for days."""
+        return min(max(age / 10, SOONEST), LATEST)

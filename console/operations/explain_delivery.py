@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,8 +33,17 @@ class DeliveryExplanation:
 
 
 async def explain_delivery(context: Context, event_id: str, endpoint_id: str) -> DeliveryExplanation:
-    """Why this endpoint has, has not, or has not yet received this event. Raises `NotFound`."""
+    """Why this endpoint has, has not, or has not yet received this event. Raises `NotFound`, and `HistoryUnavailable`
+    where only history can know it."""
     event, found = await _event_and_delivery(context, event_id, endpoint_id)
+    return await explain(context, event, endpoint_id, found)
+
+
+async def explain(
+    context: Context, event: StoredEvent, endpoint_id: str, found: DeliveryView | None
+) -> DeliveryExplanation:
+    """The same where the event and its delivery to this endpoint, if there is one, were read before. Raises
+    `NotFound`."""
     registered = await _registered(context, endpoint_id)
     if found is None:
         return DeliveryExplanation(event.id, endpoint_id, "no", never_meant(event, registered), None)
@@ -44,11 +54,19 @@ async def explain_delivery(context: Context, event_id: str, endpoint_id: str) ->
 async def _event_and_delivery(
     context: Context, event_id: str, endpoint_id: str
 ) -> tuple[StoredEvent, DeliveryView | None]:
-    """The event, and its delivery to this endpoint if there is one: while history is away, if the ledger has one."""
-    event = await find_event(context, event_id)
+    delivery_id = f"{event_id}.{endpoint_id}"
     try:
-        return event, await read_delivery(context, f"{event_id}.{endpoint_id}")
-    except (NotFound, HistoryUnavailable):
+        event = await context.ledger.events.get(event_id)
+    except NotFound:
+        event = await find_event(context, event_id)
+    else:
+        # With an event the ledger has its deliveries. Only after an old copy history knows of more.
+        with suppress(HistoryUnavailable, NotFound):
+            return event, await read_delivery(context, delivery_id)
+        return event, None
+    try:
+        return event, await read_delivery(context, delivery_id)
+    except NotFound:
         return event, None
 
 

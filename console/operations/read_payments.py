@@ -10,6 +10,7 @@ from console.context import Context
 from console.operations import from_history
 from console.operations.read_events import EventView, event_view
 from console.operations.wait_for_history import ANSWER_WITHIN, HistoryPage, wait_for_history
+from history.connection import PATIENCE
 from history.pages import PageRequest
 from ledger.events import StoredEvent
 from ledger.payments import Payment
@@ -52,15 +53,16 @@ async def read_payment(context: Context, merchant: str, imp_uid: str) -> Payment
     try:
         recorded = from_history.payment(await context.history.payments.get(merchant, imp_uid, patience=ANSWER_WITHIN))
         if recorded.sequence > found.sequence and found.erased_at is None:
-            return _with_events(_with_requests(recorded, found), await _recorded_events(context, found))
+            later = await _recorded_events(context, found, ANSWER_WITHIN)
+            return _with_events(_with_requests(recorded, found), later)
     except (NotFound, HistoryUnavailable):
         pass  # history is behind or away: the ledger has all that can be shown
     return _with_events(found, await ledger.events.of_payment(merchant, imp_uid, most=MOST_EVENTS))
 
 
-async def _recorded_events(context: Context, payment: Payment) -> Sequence[StoredEvent]:
+async def _recorded_events(context: Context, payment: Payment, patience: float = PATIENCE) -> Sequence[StoredEvent]:
     name = (payment.merchant, payment.imp_uid)
-    recorded = await context.history.events.of_payments([name], most=MOST_EVENTS)
+    recorded = await context.history.events.of_payments([name], most=MOST_EVENTS, patience=patience)
     return list(map(from_history.event, recorded[name]))
 
 

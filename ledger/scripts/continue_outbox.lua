@@ -8,6 +8,8 @@ local WEEK_SECONDS = 604800
 local place, lane = take(), take()
 -- One that was emptied a moment ago is no copy: it has to be restored.
 if not is_open() then return {{}} end
+-- A ledger that was put back from history, or begun anew beside it, has recorded nothing yet and lacks nothing.
+local is_restored = redis.call("EXISTS", k("recorded")) == 0 and (redis.call("GET", k("base")) or "0") ~= "0"
 local recorded = recorded_place()
 if not is_before(recorded, place) then return {{}} end
 local outbox = k("outbox")
@@ -16,8 +18,9 @@ local newest = redis.call("XREVRANGE", outbox, "+", "-", "COUNT", 1)[1]
 local waiting = redis.call("XRANGE", outbox, "(" .. recorded, place)
 local ends = string.match(#waiting > 0 and waiting[1][1] or recorded, "^%d+")
 if not newest or is_before(newest[1], place) then redis.call("XADD", outbox, place, "reached", "1") end
-touch(lane, ends, now())
 for _, item in ipairs(waiting) do redis.call("XADD", outbox, "*", unpack(item[2])) end
 redis.call("SET", k("recorded"), place)
+if is_restored then return {{}} end
 redis.call("SET", k("old_copy"), ends .. ":" .. int(now()), "EX", WEEK_SECONDS)
+touch(lane, ends, now())
 return {index_and_kick(lane), {tonumber(ends), now()}}

@@ -4,7 +4,7 @@
 -- Returns: {lanes to kick}
 -- uses: lanes leases
 local lease_ms, lanes = take_number(), {}
-redis.call("DEL", k("probe"))  -- first, because Redis allows this when it is full, and then all that follows
+redis.call("DEL", k("probe"))  -- there is none: what a script writes after a first DEL, Redis allows when it is full, too
 
 local open, last = unpack(redis.call("MGET", k("open"), k("renewed_at")))
 if open then

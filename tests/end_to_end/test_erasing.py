@@ -201,23 +201,29 @@ async def test_an_old_copy_brings_no_buyer_back(relay: Relay, own_redis: RedisSe
     shutil.copytree(tmp_path / "redis", tmp_path / "copy")
     await asyncio.to_thread(own_redis.start)
 
-    async def erased() -> bool:
-        answer = await relay.api.post(f"/v1/payments/{imp_uid}/erase", json={"reason": "asked"})
-        return answer.status_code == 200
+    newer = (await relay.payment_at_iamport(imp_uid="imp_newer", **paid))["imp_uid"]
+    await relay.webhook(newer)
+    await relay.until(lambda: relay.subscriber.types(newer) == ["paid"], "it is announced")
 
-    await relay.until(erased, "the buyer is erased")
+    async def erased() -> bool:
+        answers = [
+            await relay.api.post(f"/v1/payments/{one}/erase", json={"reason": "asked"}) for one in (imp_uid, newer)
+        ]
+        return [answer.status_code for answer in answers] == [200, 200]
+
+    await relay.until(erased, "the buyers are erased")
     await recorded(relay)
     await asyncio.to_thread(own_redis.stop)
     shutil.rmtree(tmp_path / "redis")
     (tmp_path / "copy").rename(tmp_path / "redis")
     await asyncio.to_thread(own_redis.start)
     await relay.webhook(imp_uid)
-
     await relay.worker.logged("buyers_erased_again")
+    await relay.webhook(newer)
     await relay.until_idle()
     await recorded(relay)
     assert found_in(await dump_of(relay)) == []
-    assert (await relay.payment(imp_uid))["erased_at"]
+    assert [bool((await relay.payment(one))["erased_at"]) for one in (imp_uid, newer)] == [True, True]
     exported = [await relay.api.get(f"/v1/export/{what}") for what in ("payments", "events", "notifications")]
     assert found_in(b"".join(answer.content for answer in exported)) == []
-    assert relay.subscriber.types(imp_uid) == ["paid"]
+    assert [relay.subscriber.types(one) for one in (imp_uid, newer)] == [["paid"], ["paid"]]

@@ -45,7 +45,7 @@ async def test_a_callback_that_outlives_an_outage_of_redis_is_sent_once(
 ) -> None:
     """Its lease ends while Redis is away and no worker can renew it. Its worker renews it before any other one takes
     it up, whichever of them is the first to be back."""
-    relay = Relay(processes, own_redis.url, free_port, {})
+    relay = Relay(processes, own_redis.url, free_port, {"RELAY_DELIVERY_TIMEOUT": "40s"})
     await relay.start()
     await relay.start_worker().logged("worker_ready")
     subscribers = [await relay.subscribe() for _ in range(6)]

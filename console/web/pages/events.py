@@ -7,9 +7,9 @@ import asyncio
 import structlog
 
 from console.http import acts
-from console.operations.explain_delivery import explain_delivery
+from console.operations.explain_delivery import explain
 from console.operations.read_deliveries import deliveries_of_events
-from console.operations.read_events import list_events, read_event
+from console.operations.read_events import event_view, find_event, list_events
 from console.resources.events import EventListing
 from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
@@ -20,6 +20,7 @@ log = structlog.get_logger()
 TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
 _FILTERS = ("merchant", "imp_uid", "type", "since", "until")
 _MOST_ENDPOINTS = 50
+_MOST_DELIVERIES = 10_000
 
 
 async def events(visit: Visit) -> PageResult:
@@ -60,18 +61,18 @@ async def show(visit: Visit) -> PageResult:
 
 
 async def _page(visit: Visit, *, unmasked: bool) -> View:
-    found = await read_event(visit.context, visit.part("id"), read_only=visit.read_only)
+    stored = await find_event(visit.context, visit.part("id"))
+    found = event_view(stored, read_only=visit.read_only)
     endpoints = await visit.endpoints(found.data.get("merchant"), _MOST_ENDPOINTS)
-    explained, deliveries = await asyncio.gather(
-        asyncio.gather(*(explain_delivery(visit.context, found.id, row.endpoint.id) for row in endpoints)),
-        deliveries_of_events(visit.context, [found.id], MOST_ROWS),
-    )
-    known = {row.endpoint.id for row in endpoints}
+    sent = (await deliveries_of_events(visit.context, [found.id], _MOST_DELIVERIES))[found.id]
+    to = {delivery.endpoint: delivery for delivery in sent}
+    ids = [row.endpoint.id for row in endpoints]
+    explained = await asyncio.gather(*(explain(visit.context, stored, one, to.get(one)) for one in ids))
     values = {
         "event": found,
         "explained": explained,
         "urls": {row.endpoint.id: row.endpoint.url for row in endpoints},
-        "others": [delivery for delivery in deliveries[found.id] if delivery.endpoint not in known],
+        "others": [delivery for delivery in sent if delivery.endpoint not in ids][:MOST_ROWS],
         "unmasked": unmasked,
         "private": has_private(found.body),
     }
