@@ -104,13 +104,12 @@ class Deliveries:
 
         return await self._database.read(read, patience) if event_ids else {}
 
-    async def get(self, delivery_id: str) -> RecordedDelivery:
+    async def get(self, delivery_id: str, *, patience: float = PATIENCE) -> RecordedDelivery:
         """The delivery of this id. Raises `NotFound`."""
-        event, _, endpoint = delivery_id.partition(".")
-        found = await self.list(PageRequest(limit=1), event=event, endpoint=endpoint)
-        if not found.rows:
+        found = (await self.some([delivery_id], patience=patience)).get(delivery_id)
+        if found is None:
             raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
-        return found.rows[0]
+        return found
 
 
 def _in_state(

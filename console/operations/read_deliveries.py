@@ -30,10 +30,8 @@ async def read_delivery(context: Context, delivery_id: str) -> DeliveryView:
     try:
         now = await context.ledger.deliveries.get(delivery_id)
     except NotFound:
-        recorded = await context.history.deliveries.some([delivery_id], patience=ANSWER_WITHIN)
-        if delivery_id not in recorded:
-            raise
-        return (await _shown(context, [recorded[delivery_id]]))[0]
+        found = await context.history.deliveries.get(delivery_id, patience=ANSWER_WITHIN)
+        return (await _shown(context, [found]))[0]
     try:
         recorded = await context.history.deliveries.some([delivery_id], patience=ANSWER_WITHIN)
     except HistoryUnavailable:

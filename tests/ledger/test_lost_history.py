@@ -200,17 +200,23 @@ async def test_what_changes_meanwhile_wins(ledger: Ledger, tmp_path: Path) -> No
     await second.close()
 
 
+async def run_ahead(ledger: Ledger, history: History) -> tuple[str, int]:
+    """History is an hour further than Redis, which came back with an old copy; the outbox's name, and when the copy
+    ends (ms)."""
+    name = outbox_name(await ledger.outbox.lead("me") or "", 0)
+    place = await history.place(name)
+    ms = int(place.partition("-")[0])
+    assert await history.record(name, after=place, upto=f"{ms + 3_600_000}-7", entries=[])
+    return name, ms
+
+
 async def test_an_old_copy_of_redis_records_on(ledger: Ledger, tmp_path: Path) -> None:
     """Places go on behind those of history though the clock is behind them; an operator is told from when on."""
     driver = Driver(ledger)
     history, _ = await history_in(tmp_path, "history")
     await driver.look(paid("imp_1"))
     await record(ledger, history)
-    name = outbox_name(await ledger.outbox.lead("me") or "", 0)
-    place = await history.place(name)
-    ms = int(place.partition("-")[0])
-    later = f"{ms + 3_600_000}-7"
-    assert await history.record(name, after=place, upto=later, entries=[])
+    name, ms = await run_ahead(ledger, history)
     await driver.look(paid("imp_2"))
     with_place = await ledger.outbox.state()
     assert with_place.waiting
@@ -232,9 +238,7 @@ async def test_history_is_lost_after_an_old_copy_of_redis(ledger: Ledger, tmp_pa
     first, _ = await history_in(tmp_path, "first")
     await driver.look(paid("imp_1"))
     await record(ledger, first)
-    name = outbox_name(await ledger.outbox.lead("me") or "", 0)
-    later = f"{int((await first.place(name)).partition('-')[0]) + 3_600_000}-7"
-    assert await first.record(name, after=await first.place(name), upto=later, entries=[])
+    await run_ahead(ledger, first)
     await record(ledger, first)
     second, _ = await history_in(tmp_path, "second")
     await record(ledger, second)
