@@ -14,18 +14,15 @@ A cursor has the step, the floor (what is newer was looked at by `newest`), and 
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
 from sqlalchemy import Column, ColumnElement, FromClause, Select, and_, not_, or_, select
 from sqlalchemy.engine import Connection
 
 from history import tables
-from history.pages import AnyRow, Place
+from history.pages import AnyRow, Place, from_cursor, is_behind, to_cursor
 from schemas.errors import Invalid
 from schemas.reasons import Reason
 
@@ -57,7 +54,7 @@ class Position:
     def cursor(self) -> str:
         """As it is given to whoever searches."""
         parts = [_NAME, self.step, *self.floor, *(self.key or (None, 0, 0))]
-        return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+        return to_cursor(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +68,8 @@ class Named:
 def position(cursor: str) -> Position | None:
     """Where this cursor goes on; None where it is none of these. Raises `Invalid` for what only looks like one."""
     try:
-        parts = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
+        parts = from_cursor(cursor)
+    except ValueError:
         return None  # whose cursor it may be else says what is wrong
     if not isinstance(parts, list) or parts[:1] != [_NAME]:
         return None
@@ -208,11 +205,9 @@ def _begins(number: ColumnElement[Any], text: str) -> ColumnElement[bool]:
 
 
 def _is_behind(some: FromClause, floor: Place) -> ColumnElement[bool]:
-    at, n = floor
-    return and_(some.c.first_at <= at, or_(some.c.first_at < at, some.c.n < n))
+    return is_behind(some.c.first_at, some.c.n, floor)
 
 
 def _is_before(number: Column[Any], key: _Key) -> ColumnElement[bool]:
     last, at, n = key
-    of_same = and_(_T.c.first_at <= at, or_(_T.c.first_at < at, _T.c.n < n))
-    return and_(number <= last, or_(number < last, of_same))
+    return and_(number <= last, or_(number < last, _is_behind(_T, (at, n))))

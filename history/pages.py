@@ -7,7 +7,6 @@ rows that its filters leave out: it may be shorter than asked for, even empty, a
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,10 +137,15 @@ def between(listing: Listing, part: PageRequest, *, name: str = "") -> list[Colu
     if part.until is not None:
         found.append(at < ms(part.until))
     if part.cursor is not None:
-        last_at, last_n = decode(name or listing.name, part.cursor)
-        # The first is what an index is searched by; the second leaves out what shares its ms and was shown.
-        found.append(and_(at <= last_at, or_(at < last_at, n < last_n)))
+        found.append(is_behind(at, n, decode(name or listing.name, part.cursor)))
     return found
+
+
+def is_behind(at: ColumnElement[Any], n: ColumnElement[Any], last: Place) -> ColumnElement[bool]:
+    """Whether a row comes behind a place, the newest first."""
+    last_at, last_n = last
+    # The first is what an index is searched by; the second leaves out what shares its ms and was shown.
+    return and_(at <= last_at, or_(at < last_at, n < last_n))
 
 
 def oldest(table: Table, at: str, after: Place | None, limit: int) -> Select[Any]:
@@ -156,15 +160,24 @@ def oldest(table: Table, at: str, after: Place | None, limit: int) -> Select[Any
 
 def encode(name: str, at: int, n: int) -> str:
     """The cursor of the row at this place of a list."""
-    return base64.urlsafe_b64encode(orjson.dumps([name, at, n])).decode().rstrip("=")
+    return to_cursor([name, at, n])
+
+
+def to_cursor(parts: Sequence[Any]) -> str:
+    """A cursor that says this."""
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def from_cursor(cursor: str) -> Any:
+    """What a cursor says. Raises `ValueError` where it is none."""
+    return orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
 
 
 def decode(name: str, cursor: str) -> Place:
     """The place that a cursor of this list means. Raises `Invalid`."""
     try:
-        parts = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        of, at, n = parts
-    except (binascii.Error, ValueError, TypeError):
+        of, at, n = from_cursor(cursor)
+    except (ValueError, TypeError):
         raise Invalid("cursor", Reason.of("bad_cursor")) from None
     if of != name or type(at) is not int or type(n) is not int or max(abs(at), abs(n)) >= 2**63:
         raise Invalid("cursor", Reason.of("cursor_of_another_list"))

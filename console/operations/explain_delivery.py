@@ -9,7 +9,6 @@ from typing import Literal
 from console.context import Context
 from console.operations import from_history
 from console.operations.read_deliveries import read_delivery
-from console.operations.read_events import find_event
 from ledger.deliveries import DeliveryView
 from ledger.endpoints import RegisteredEndpoint
 from ledger.events import StoredEvent
@@ -58,7 +57,7 @@ async def _event_and_delivery(
     try:
         event = await context.ledger.events.get(event_id)
     except NotFound:
-        event = await find_event(context, event_id)
+        event = from_history.event(await context.history.events.get(event_id))
     else:
         # With an event the ledger has its deliveries. Only after an old copy history knows of more.
         with suppress(HistoryUnavailable, NotFound):
