@@ -29,7 +29,7 @@ LISTING = Listing(
         Walk(("imp_uid", "event")),
         Walk(("state",), where=tables.UNDELIVERED, serves=lambda state: state != "delivered"),
         Walk(("endpoint",)),
-        Walk(("type",)),
+        Walk(("type",), where=tables.OF_OTHER_TYPES, serves=lambda type_: type_ != "payment.paid"),
         Walk(("merchant",)),
         Walk(),
     ),

@@ -19,7 +19,15 @@ from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason
 
 LISTING = Listing(
-    "events", tables.event, "recorded_at", (Walk(("imp_uid",)), Walk(("type",)), Walk(("merchant",)), Walk())
+    "events",
+    tables.event,
+    "recorded_at",
+    (
+        Walk(("imp_uid",)),
+        Walk(("type",), where=tables.OF_OTHER_TYPES, serves=lambda type_: type_ != "payment.paid"),
+        Walk(("merchant",)),
+        Walk(),
+    ),
 )
 MOST_BYTES = 4_194_304
 """Bytes of bodies in one page, or of one payment, about: of long histories it has fewer events than were asked for."""

@@ -19,6 +19,8 @@ from sqlalchemy.engine import Connection
 from schemas.errors import Invalid
 from schemas.reasons import Reason
 
+FIRST = 4
+"""Rows along an index that a page reads first, for each that it may have: enough where most pass its filters."""
 MOST = 5_000
 """Rows along an index that one page reads, at most."""
 
@@ -95,12 +97,13 @@ def page(
     if not rest and condition is None:
         rows = connection.execute(way.limit(part.limit + 1)).all()
         return _cut(listing, rows, part.limit)
-    step = way.limit(MOST).subquery()
-    kept = select(step).where(*(step.c[name] == given[name] for name in rest))
-    kept = kept if condition is None else kept.where(condition(step.c))
-    rows = connection.execute(kept.order_by(step.c[listing.at].desc(), step.c.n.desc()).limit(part.limit + 1)).all()
-    if len(rows) > part.limit:
-        return _cut(listing, rows, part.limit)
+    for most in (part.limit * FIRST, MOST):
+        step = way.limit(most).subquery()
+        kept = select(step).where(*(step.c[name] == given[name] for name in rest))
+        kept = kept if condition is None else kept.where(condition(step.c))
+        rows = connection.execute(kept.order_by(step.c[listing.at].desc(), step.c.n.desc()).limit(part.limit + 1)).all()
+        if len(rows) > part.limit:
+            return _cut(listing, rows, part.limit)
     last_read = way.with_only_columns(listing.time, listing.table.c.n, maintain_column_froms=True)
     last = connection.execute(last_read.offset(MOST - 1).limit(1)).first()
     return rows, _cursor(listing, last) if last is not None else None

@@ -18,7 +18,13 @@ LISTING = Listing(
     "payments",
     tables.payment,
     "first_at",
-    (Walk(("imp_uid",)), Walk(("merchant_uid",)), Walk(("status",)), Walk(("merchant",)), Walk()),
+    (
+        Walk(("imp_uid",)),
+        Walk(("merchant_uid",)),
+        Walk(("status",), where=tables.UNPAID, serves=lambda status: status != "paid"),
+        Walk(("merchant",)),
+        Walk(),
+    ),
 )
 
 _T = tables.payment

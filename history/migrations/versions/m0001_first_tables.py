@@ -25,6 +25,7 @@ down_revision = None
 readable_from = "0001"
 """The oldest revision whose code works with these tables as well, so that one can go back to it after an upgrade."""
 
+_OF_OTHER_TYPES = "type <> 'payment.paid'"
 _UNUSUAL = "outcome <> 'applied' AND outcome <> 'unchanged'"
 _WORDS = Text().with_variant(Text(collation="C"), "postgresql")
 
@@ -105,7 +106,7 @@ def _payment() -> None:
         Index(None, "first_at", "payer", "n"),
         Index(None, "merchant", "first_at"),
         Index(None, "merchant_uid", "first_at", postgresql_include=["n"]),
-        Index(None, "status", "first_at"),
+        _partial("ix_payment_unpaid", "status", "first_at", where="status <> 'paid'"),
         _partial("ix_payment_unsettled", "next_look_at", where="next_look_at IS NOT NULL"),
     )
 
@@ -147,7 +148,7 @@ def _event() -> None:
         Index(None, "recorded_at"),
         Index(None, "merchant", "recorded_at"),
         Index(None, "imp_uid", "recorded_at"),
-        Index(None, "type", "recorded_at"),
+        _partial("ix_event_of_other_types", "type", "recorded_at", where=_OF_OTHER_TYPES),
     )
 
 
@@ -173,7 +174,7 @@ def _delivery() -> None:
         Index(None, "created_at"),
         Index(None, "endpoint", "created_at"),
         Index(None, "merchant", "created_at"),
-        Index(None, "type", "created_at"),
+        _partial("ix_delivery_of_other_types", "type", "created_at", where=_OF_OTHER_TYPES),
         _partial("ix_delivery_undelivered", "state", "created_at", where="state <> 'delivered'"),
     )
 
