@@ -14,6 +14,7 @@ from bench.running import expect_all, running
 from bench.systems import RelaySystem
 from bench.traffic import Traffic
 from history import History
+from runtime.garbage import collect_less
 from runtime.history_url import parse
 
 RECORDED = 20_000
@@ -49,6 +50,7 @@ async def _record(url: str, payments: int, server: int | None) -> tuple[float, f
     try:
         await history.prepare()
         await fill(history, WARM)
+        collect_less()  # as a worker does
         before = tree_usage(server)[0] if server else 0.0
         mine = await fill(history, payments, first=WARM)
         its = tree_usage(server)[0] - before if server else 0.0

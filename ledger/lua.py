@@ -11,14 +11,19 @@ history is written again (see `ledger.rewriting`).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import sha1
 from importlib.resources import files
+from typing import NamedTuple
 
 from ledger.constants import lua_constants
 
 _USES = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
 _ALWAYS = ("base", "arguments")
+_COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
+_FUNCTION = re.compile(r"^local function (\w+)(?:.*\n)+?end\n", re.MULTILINE)
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _RUN = """local function run()
 {}
 end
@@ -46,10 +51,13 @@ def script(name: str) -> tuple[str, str]:
 
 
 def composed(text: str) -> str:
-    """A script behind the constants, the parts of `_ALWAYS` and those that it, or a part of it, uses; each once."""
+    """A script behind the constants, the parts of `_ALWAYS` and those that it, or a part of it, uses; each once. Of
+    their functions it has those that are called: Redis makes all functions of a script anew each time it runs it."""
     parts = {name: _part(name) for name in _ALWAYS}
     _collect(text, parts)
-    return "".join((lua_constants(), *parts.values(), _RUN.format(text)))
+    pieces = [piece for name in parts for piece in _pieces(name)]
+    run = _RUN.format(text)
+    return "".join((lua_constants(), *_needed(pieces, run), run))
 
 
 def _collect(text: str, parts: dict[str, str]) -> None:
@@ -59,6 +67,37 @@ def _collect(text: str, parts: dict[str, str]) -> None:
                 part = _part(name)
                 _collect(part, parts)
                 parts[name] = part
+
+
+class _Piece(NamedTuple):
+    """A function of a part, or what stands between two (``name`` is ""), and the names in it."""
+
+    name: str
+    text: str
+    words: frozenset[str]
+
+
+@cache
+def _pieces(part: str) -> Sequence[_Piece]:
+    text, pieces, end = _COMMENT.sub("", _part(part)), [], 0
+    for found in _FUNCTION.finditer(text):
+        pieces += [("", text[end : found.start()]), (found[1], found[0])]
+        end = found.end()
+    return [_Piece(name, piece, _names(piece)) for name, piece in (*pieces, ("", text[end:]))]
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(_NAME.findall(text))
+
+
+def _needed(pieces: Sequence[_Piece], run: str) -> Iterable[str]:
+    """The texts of those that a script needs, in their order."""
+    needed: set[str] = set()
+    found = _names(run).union(*(piece.words for piece in pieces if not piece.name))
+    while found - needed:
+        needed |= found
+        found = frozenset().union(*(piece.words for piece in pieces if piece.name in found))
+    return (piece.text for piece in pieces if not piece.name or piece.name in needed)
 
 
 def _part(name: str) -> str:

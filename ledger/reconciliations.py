@@ -20,7 +20,7 @@ from schemas.errors import Conflict, NotFound
 from schemas.outbox import cold_record, entries
 from schemas.outbox.codec import pack
 from schemas.payments.facts import Facts, Status
-from schemas.payments.windows import LARGEST_PAGE
+from schemas.payments.windows import PAGE_LIMITS
 from schemas.reasons import Reason
 from schemas.reasons.reason import of_row
 
@@ -58,7 +58,7 @@ class Reconciliation:
     tries: int = 0
     failing_since: float = 0.0
     trouble: Reason | None = None
-    limit: int = LARGEST_PAGE
+    limit: int = PAGE_LIMITS[0]
     listed: int = 0
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +14,7 @@ from ledger import Ledger
 from runtime import process
 from runtime.children import Children
 from runtime.encryption import Sealer
+from runtime.garbage import collect_less
 from runtime.open_files import allow_open_files
 from runtime.service_manager import notify_stopping
 from runtime.settings import Settings
@@ -35,7 +35,7 @@ def run(settings: Settings) -> int:
     settings.needs("encryption_keys")
     if settings.workers == 1:
         return work(settings, on_stop=notify_stopping)
-    _collect_less()  # the collector would write into the memory that the processes share
+    collect_less()  # the collector would write into the memory that the processes share
     return Children(partial(work, settings), settings.workers, STOP_WITHIN).run()
 
 
@@ -46,7 +46,7 @@ def work(settings: Settings, on_stop: Callable[[], object] | None = None) -> int
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
     with tracing("worker") as tracer:
         app = WorkerProcess(settings, is_history_prepared=is_history_prepared, tracer=tracer)
-        _collect_less()
+        collect_less()
         stop = StopRequest()
         with handled(stop.make):
             return app.run(stop, on_stop)
@@ -64,14 +64,6 @@ async def _check(settings: Settings) -> bool:
     finally:
         await history.close()
         await ledger.close()
-
-
-def _collect_less() -> None:
-    """Run the garbage collector less often. It used a tenth of a worker's CPU for little: the objects that exist by now
-    stay, and reference counting frees nearly all that a batch of payments allocates."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 if __name__ == "__main__":

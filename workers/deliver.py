@@ -123,8 +123,10 @@ class Deliverer:
                 self._ledger.delivery_lane.wake(lane)
 
     async def _send_what_is_due(self, lane: Lane) -> None:
-        """Claim and send for `LONGEST_TURN`, as long as a callback ends within `ANSWER_WAIT`. Half of the callbacks
-        must have ended before the next claim, or every single one would take a claim; slow ones hold up no claim."""
+        """Claim and send for `LONGEST_TURN`, as long as a callback ends within `ANSWER_WAIT` and the lane was kicked
+        since the last claim: what becomes due, and whatever frees a place for what is due already, kicks it. Half of
+        the callbacks must have ended before the next claim, or every single one would take a claim; slow ones hold up
+        no claim."""
         ends = time.monotonic() + LONGEST_TURN
         sending = Sending()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
@@ -132,10 +134,9 @@ class Deliverer:
             claimed = await self._ledger.delivery_lane.claim(lane)
             if claimed.endpoint is not None:
                 sending.begin(self._send_all(claimed, claimed.endpoint))
-            if sending.count:
-                if not await sending.halve(ANSWER_WAIT):
-                    return
-            elif not self._turns[lane]:
+            if sending.count and not await sending.halve(ANSWER_WAIT):
+                return
+            if not self._turns[lane]:
                 return
 
     async def finish(self, within: float) -> None:

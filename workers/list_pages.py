@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -19,15 +21,20 @@ from workers.refresh_log import MOST_NAMED
 log = structlog.get_logger()
 
 
-async def read_page(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapshot], set[str]]:
-    """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only logged."""
+async def read_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Snapshot], list[MalformedPayment]]:
+    """The payments of these rows, and what is wrong with those that cannot be read."""
     shown: list[Snapshot] = []
-    malformed = list(page.malformed)
-    for row in page.rows:
+    malformed: list[MalformedPayment] = []
+    for row in rows:
         try:
             shown.append(await offload(Snapshot.parse, row, rows=history_rows(row)))
         except MalformedPayment as error:
             malformed.append(error)
+    return shown, malformed
+
+
+def log_unreadable(run: Reconciliation, malformed: Sequence[MalformedPayment]) -> set[str]:
+    """Log the rows of a page that cannot be read, and return their imp_uids; rows without one are only logged."""
     unreadable = {error.imp_uid for error in malformed if error.imp_uid is not None}
     if malformed:
         log.warning(
@@ -35,7 +42,7 @@ async def read_page(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapsh
             error=str(malformed[0]), imp_uids=sorted(unreadable)[:MOST_NAMED],
             hint="those with an imp_uid are looked up one by one",
         )  # fmt: skip
-    return shown, unreadable
+    return unreadable
 
 
 def after_page(run: Reconciliation, window: Window, page: PaymentPage, took: float) -> Reconciliation:

@@ -18,12 +18,15 @@ from schemas.payments.facts import Fact, FactKind, Facts
 from schemas.payments.retractions import contradicted
 from schemas.payments.snapshot import Snapshot
 from workers.cold_payments import ColdPayments
-from workers.list_pages import read_page
+from workers.list_pages import log_unreadable, read_rows
 
 OVERLAP = 3600
 """Seconds by which an automatic run begins before the end of the last one."""
 ANNOUNCED = (FactKind.ISSUED, FactKind.PAID, FactKind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
+ROWS_AT_ONCE = 100
+"""Rows that are compared together. What a row is compared with takes several times its size, and a process keeps for
+long what it once needed at once."""
 
 
 class PageComparison:
@@ -46,19 +49,28 @@ class PageComparison:
         Raises `HistoryUnavailable`.
         """
         merchant = await self._ledger.merchants.get(run.merchant)
-        shown, unreadable = await read_page(run, page)
-        snapshots = [snapshot for snapshot in shown if hidden_test_payment(snapshot, merchant) is None]
+        compared, differing = 0, dict[str, Difference]()
+        malformed = list(page.malformed)
+        for start in range(0, len(page.rows), ROWS_AT_ONCE):
+            shown, unreadable = await read_rows(page.rows[start : start + ROWS_AT_ONCE])
+            snapshots = [snapshot for snapshot in shown if hidden_test_payment(snapshot, merchant) is None]
+            differing |= await self._differing(run, snapshots, merchant, now)
+            compared += len(snapshots)
+            malformed += unreadable
+        return compared, dict.fromkeys(log_unreadable(run, malformed), _unchanged(run)) | differing
+
+    async def _differing(
+        self, run: Reconciliation, snapshots: Sequence[Snapshot], merchant: Merchant, now: float
+    ) -> dict[str, Difference]:
         known, left = await self._ledger.reconciliations.facts(run.merchant, [row.imp_uid for row in snapshots])
         unknown = [snapshot for snapshot in snapshots if not known[snapshot.imp_uid]]
         cold = await self._cold.records(run.merchant, unknown, left=left, now=now)
         known |= {imp_uid: record.facts for imp_uid, record in cold.items()}
-        unchanged = Difference(missing=False, silent=recorded_silently(run))
-        differing = dict.fromkeys(unreadable, unchanged)
-        differing |= await self._with_missing_facts(run, snapshots, known, merchant, now)
+        differing = await self._with_missing_facts(run, snapshots, known, merchant, now)
         others = [snapshot for snapshot in snapshots if snapshot.imp_uid not in differing]
-        differing |= dict.fromkeys(await self._contradicted(run, others, known, cold), unchanged)
-        differing |= dict.fromkeys(await self._pending(run, others, merchant), unchanged)
-        return len(snapshots), differing
+        differing |= dict.fromkeys(await self._contradicted(run, others, known, cold), _unchanged(run))
+        differing |= dict.fromkeys(await self._pending(run, others, merchant), _unchanged(run))
+        return differing
 
     async def _with_missing_facts(
         self,
@@ -116,6 +128,10 @@ class PageComparison:
 def recorded_silently(run: Reconciliation) -> bool | None:
     """Whether a run's refreshes record silently; None for an automatic run, which leaves that to the payment."""
     return not run.deliver if run.by_hand else None
+
+
+def _unchanged(run: Reconciliation) -> Difference:
+    return Difference(missing=False, silent=recorded_silently(run))
 
 
 def _announced_at(

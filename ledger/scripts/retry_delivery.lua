@@ -23,6 +23,8 @@ if d.state == "pending" then
   redis.call("ZREM", k("due", replay), id)
   index_lane(replay)
 end
+-- It may be pending already, and listed as dead, where a script before this one ended halfway.
+list(k("dlvs", "s", ep .. "/dead"), id, nil)
 d.state, d.next_at, d.reason, d.waits_for = "pending", int(now()), because("retry_requested"), nil
 touch(live, id, now())
 request_delivery(live, d, "retry")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 LONGEST_WINDOW = 90 * 86400
 LARGEST_PAGE = 1000
-PAGE_LIMITS = (LARGEST_PAGE, 500, 250, 125, 25, 5, 1)
-"""The numbers of rows that are asked for. Each divides the one before, so a position can be given in pages of each."""
+PAGE_LIMITS = (250, 125, 25, 5, 1)
+"""The numbers of rows that are asked for. Each divides the one before, so a position can be given in pages of each. A
+page of `LARGEST_PAGE` rows may have tens of MiB and take i'mport ten seconds."""
 TARGET_SHARE = 0.5
 """The share of the largest answer, and of the longest time, that a page should not exceed."""
 
@@ -32,7 +33,7 @@ def first(since: int, until: int) -> Window:
     return Window(since, min(max(until - 1, since), since + LONGEST_WINDOW))
 
 
-def following(window: Window, until: int, total: int, rows: int, limit: int = LARGEST_PAGE) -> Window | None:
+def following(window: Window, until: int, total: int, rows: int, limit: int) -> Window | None:
     """What to ask for after a page of ``rows`` (at most ``limit``) out of ``total``; None at the end of the period.
 
     A window with more than one page is asked for again in halves; one of a single second is paged through.
@@ -60,7 +61,7 @@ def drifted(window: Window, listed: int, total: int, limit: int) -> Window | Non
     return Window(window.since, window.until, max(window.page - back, 1))
 
 
-def is_complete(window: Window, total: int, limit: int = LARGEST_PAGE) -> bool:
+def is_complete(window: Window, total: int, limit: int) -> bool:
     """Whether the page holds all of the window, or as much as a page of a single second can."""
     return total <= limit or window.since == window.until
 

@@ -54,6 +54,17 @@ def test_arguments_are_read_one_way(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", OPERATIONS, ids=lambda file: file.stem)
+def test_redis_gets_the_functions_that_a_script_calls_and_no_other(file: Path) -> None:
+    """Redis makes all of them anew each time it runs the script."""
+    text = script(file.stem)[0]
+    defined = re.findall(r"^local function (\w+)", text, re.MULTILINE)
+    called = set(re.findall(r"(?<!function )\b(\w+)\(", re.sub(r"--.*|\"[^\"\n]*\"", "", text)))
+    shared = {function for part in SHARED for function in _functions(part)}
+    assert called & shared <= set(defined)
+    assert [name for name in defined if len(re.findall(rf"\b{name}\b", text)) == 1] == []
+
+
+@pytest.mark.parametrize("file", OPERATIONS, ids=lambda file: file.stem)
 def test_a_script_names_the_parts_that_it_uses(file: Path) -> None:
     """Those whose functions or constants it uses, each of them and no other."""
     named = set(" ".join(re.findall(r"^-- uses: (.+)$", file.read_text(), re.MULTILINE)).split())

@@ -15,6 +15,7 @@ import structlog
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
+from ledger.delivery_lane import ClaimedDeliveries
 from ledger.keys import Lane
 from runtime.encryption import Sealer
 from runtime.settings import Settings
@@ -55,6 +56,12 @@ class House:
         """Have a turn, and wait until everything it began has ended."""
         await self.deliverer.deliver(LANE.address)
         await self.rest()
+
+    async def deliver_all(self, count: int) -> None:
+        """Have turns until so many deliveries, and no others, are delivered."""
+        ends = time.monotonic() + PATIENCE
+        while await self.states() != ["delivered"] * count and time.monotonic() < ends:
+            await self.deliver()
 
     async def rest(self) -> None:
         """Wait until nothing is under way."""
@@ -104,12 +111,28 @@ async def test_a_payments_story_arrives_in_order(house: House) -> None:
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         await house.subscribe(subscriber)
         await house.driver.look(paid("imp_1", 100, 200, 700))
-        ends = time.monotonic() + PATIENCE
-        while await house.states() != ["delivered"] * 4 and time.monotonic() < ends:
-            await house.deliver()
+        await house.deliver_all(4)
         sequences = [body.body.decode().split('"sequence":')[1][0] for body in subscriber.requests]
     assert sequences == ["1", "2", "3", "4"]
     assert await house.states() == ["delivered"] * 4
+
+
+async def test_a_lane_is_claimed_as_often_as_it_is_kicked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one claim has emptied is not claimed again when its callbacks end: on a calm day that would be half of all
+    claims."""
+    claimed, claim = [], house.driver.ledger.delivery_lane.claim
+
+    async def counting(lane: Lane) -> ClaimedDeliveries:
+        claimed.append(await claim(lane))
+        return claimed[-1]
+
+    monkeypatch.setattr(house.driver.ledger.delivery_lane, "claim", counting)
+    async with Subscriber(CATALOGUE["ok"]) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 3)
+        await house.deliver()
+    assert await house.states() == ["delivered"] * 3
+    assert [len(one.deliveries) for one in claimed] == [3]
 
 
 async def test_a_dropped_kept_connection_is_an_attempt_of_its_own(house: House) -> None:
@@ -281,7 +304,7 @@ async def test_failures_at_the_old_url_do_not_count_at_the_new_one(house: House)
         await house.rest()
         health, *_ = await house.driver.ledger.delivery_lane.health("ep_1")
         assert health == EndpointHealth()
-        await house.deliver()
+        await house.deliver_all(6)
     assert (await house.states(), len(new.requests)) == (["delivered"] * 6, 6)
 
 

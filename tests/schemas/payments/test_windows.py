@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.payments.windows import (
-    LARGEST_PAGE,
     PAGE_LIMITS,
     TARGET_SHARE,
     Window,
@@ -25,7 +24,7 @@ def walk(times: list[int], too_much: Callable[[int], bool], until: int) -> tuple
     """Walks ``[0, until)`` over payments of these times, where no answer of ``too_much`` rows comes: the places in
     ``times`` that were compared and those left out, and how many questions were asked."""
     window: Window | None = first(0, until)
-    limit, compared, left_out, asked = LARGEST_PAGE, list[int](), list[int](), 0
+    limit, compared, left_out, asked = PAGE_LIMITS[0], list[int](), list[int](), 0
     while window is not None:
         asked += 1
         inside = [place for place, at in enumerate(times) if window.since <= at <= window.until]
@@ -81,10 +80,10 @@ def test_a_page_of_a_second_begins_where_it_did() -> None:
 
 def test_more_is_asked_for_only_where_it_is_expected_to_fit() -> None:
     """The size of a page says how large a larger one would be; one that was slow is not made longer."""
-    assert larger_limit(250, 250, size=TARGET_SHARE / 2, time=0.0) == 500
-    assert larger_limit(250, 250, size=TARGET_SHARE / 2 + 0.01, time=0.0) == 250
-    assert larger_limit(250, 25, size=TARGET_SHARE / 2, time=0.0) == 250
-    assert larger_limit(250, 250, size=0.0, time=TARGET_SHARE + 0.01) == 250
+    assert larger_limit(125, 125, size=TARGET_SHARE / 2, time=0.0) == 250
+    assert larger_limit(125, 125, size=TARGET_SHARE / 2 + 0.01, time=0.0) == 125
+    assert larger_limit(125, 25, size=TARGET_SHARE / 2, time=0.0) == 125
+    assert larger_limit(125, 125, size=0.0, time=TARGET_SHARE + 0.01) == 125
     assert larger_limit(1, 1, size=0.0, time=0.0) == 5
     assert larger_limit(5, 0, size=0.0, time=0.0) == 5
-    assert larger_limit(LARGEST_PAGE, LARGEST_PAGE, size=0.0, time=0.0) == LARGEST_PAGE
+    assert larger_limit(250, 250, size=0.0, time=0.0) == 250

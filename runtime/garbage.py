@@ -1,0 +1,13 @@
+"""How often Python's garbage collector runs."""
+
+from __future__ import annotations
+
+import gc
+
+
+def collect_less() -> None:
+    """Run the garbage collector less often. It used a tenth of a worker's CPU for little: the objects that exist by now
+    stay, and reference counting frees nearly all that a batch of payments allocates."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
