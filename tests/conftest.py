@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support import postgres
+from tests.support import in_memory, postgres
 from tests.support.iamport_stub import Stub
 from tests.support.ledger_home import KINDS, LedgerHome, on_cluster, on_redis
 from tests.support.postgres import Postgres
@@ -25,6 +25,7 @@ from tests.support.redis_process import RedisServer, open_ledger
 from tests.support.sentinels import Watched
 
 pytest_plugins = ("tests.support.schedule",)
+in_memory.use_memory()  # before anybody asks where temporary files are
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

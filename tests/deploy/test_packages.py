@@ -10,9 +10,11 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from tests.deploy.conftest import Built, build
 from tests.support import pythons
@@ -49,50 +51,69 @@ def test_the_sdist_has_what_git_has_and_makes_the_same_wheel(built: Built, tmp_p
     assert build(folder, tmp_path / "dist").wheel.read_bytes() == built.wheel.read_bytes()
 
 
-@pytest.mark.parametrize("version", pythons.installed())
-async def test_nothing_but_the_wheel_is_needed(
-    version: str, built: Built, install: Install, tmp_path: Path, processes: Processes
-) -> None:
-    """`pip install iamport-relay[up]` and `relay up --once` on each Python, in a folder that holds nothing else."""
-    programs = install(tmp_path / "venv", pythons.installed()[version], f"{built.wheel}[up]")
-    command = [str(programs / "relay"), "up", "--once"]
-    # Six processes start: the first compiles for all, as on everybody's machine.
-    up = processes.run(f"relay up {version}", command, PYTHONDONTWRITEBYTECODE="", RELAY_RETRY_SCHEDULE="100ms")
-    assert await up.ended(within=150) == 0, up.output
-    assert "history has all 3 payments, 6 events, 12 deliveries" in up.output
+@dataclass(frozen=True)
+class Bare:
+    """An environment of the Python that runs the tests, and what its programs said while it had no extra: the exit
+    status and the last line of each command."""
+
+    programs: Path
+    said: dict[str, tuple[int, str]]
 
 
-def test_what_an_extra_has_is_named_where_it_is_missing(built: Built, install: Install, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def bare(built: Built, install: Install, tmp_path_factory: pytest.TempPathFactory) -> Bare:
+    """The wheel without extras. Who wants them puts them into the same environment: that is half an installation."""
+    folder = tmp_path_factory.mktemp("bare")
+    programs = install(folder / "venv", Path(sys.executable), str(built.wheel))
+    (folder / "empty").mkdir()
+
+    def said(*command: str, **environ: str) -> tuple[int, str]:
+        environ = {**clean_environ(), "PATH": str(folder / "empty"), **environ}
+        ran = subprocess.run(
+            [programs / command[0], *command[1:]], cwd=folder / "empty", env=environ, capture_output=True, text=True
+        )
+        return ran.returncode, (ran.stdout + ran.stderr).strip().splitlines()[-1]
+
+    key = Fernet.generate_key().decode()
+    history = {"RELAY_HISTORY_URL": "postgresql://127.0.0.1/relay", "RELAY_ENCRYPTION_KEY": key}
+    environ = {**history, "RELAY_API_TOKEN": "token", "RELAY_WORKERS": "1"}
+    return Bare(programs, {
+        "version": said("relay", "--version"),
+        "up": said("relay", "up"),
+        **{process: said("python", "-m", process, **environ) for process in ("workers", "console")},
+    })  # fmt: skip
+
+
+def test_what_an_extra_has_is_named_where_it_is_missing(bare: Bare) -> None:
     """Without extras: `relay up` without a Redis, and a history in PostgreSQL, are one line that says what to install.
 
     It is the wheel that is run: its version is the distribution's.
     """
-    programs = install(tmp_path / "venv", Path(sys.executable), str(built.wheel))
-    (tmp_path / "empty").mkdir()
-
-    def said(*command: str, **environ: str) -> tuple[int, str]:
-        environ = {**clean_environ(), "PATH": str(tmp_path / "empty"), **environ}
-        ran = subprocess.run(
-            [programs / command[0], *command[1:]], cwd=tmp_path / "empty", env=environ, capture_output=True, text=True
-        )
-        return ran.returncode, (ran.stdout + ran.stderr).strip().splitlines()[-1]
-
     (version,) = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert said("relay", "--version") == (0, f"iamport-relay {version}")
+    assert bare.said["version"] == (0, f"iamport-relay {version}")
 
-    status, line = said("relay", "up")
+    status, line = bare.said["up"]
     assert status == 1
     assert line.startswith("relay up: redis-server 6.2 or newer is needed, there is none on PATH: install it")
     in_extra = sys.platform == "linux" and os.uname().machine == "x86_64" and sys.version_info < (3, 13)
     assert ("pip install 'iamport-relay[up]'" in line) == in_extra
 
-    key = subprocess.check_output(
-        [programs / "python", "-c", "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"],
-        text=True,
-    ).strip()
+    needed = "RELAY_HISTORY_URL names a PostgreSQL, whose driver is not installed: pip install"
     for process in ("workers", "console"):
-        environ = {"RELAY_ENCRYPTION_KEY": key, "RELAY_API_TOKEN": "token", "RELAY_WORKERS": "1"}
-        refusal = said("python", "-m", process, RELAY_HISTORY_URL="postgresql://127.0.0.1/relay", **environ)
-        needed = "RELAY_HISTORY_URL names a PostgreSQL, whose driver is not installed: pip install"
-        assert refusal == (1, f"{needed} 'iamport-relay[postgres]'")
-    shutil.rmtree(tmp_path / "venv")
+        assert bare.said[process] == (1, f"{needed} 'iamport-relay[postgres]'")
+
+
+@pytest.mark.parametrize("version", pythons.installed())
+async def test_nothing_but_the_wheel_is_needed(
+    version: str, built: Built, install: Install, bare: Bare, tmp_path: Path, processes: Processes
+) -> None:
+    """`pip install iamport-relay[up]` and `relay up --once` on each Python, in a folder that holds nothing else."""
+    is_mine = version == "{}.{}".format(*sys.version_info)
+    environment = bare.programs.parent if is_mine else tmp_path / "venv"
+    programs = install(environment, pythons.installed()[version], f"{built.wheel}[up]")
+    command = [str(programs / "relay"), "up", "--once"]
+    # Six processes start: the first compiles for all, as on everybody's machine.
+    up = processes.run(f"relay up {version}", command, PYTHONDONTWRITEBYTECODE="", RELAY_RETRY_SCHEDULE="100ms")
+    assert await up.ended(within=150) == 0, up.output
+    assert "history has all 3 payments, 6 events, 12 deliveries" in up.output
+    shutil.rmtree(environment)  # a quarter of a gigabyte

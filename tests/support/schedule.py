@@ -6,27 +6,50 @@ they can share what is costly to start; the tests of the files in ``SPLIT`` are 
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 
 LONGEST = (
-    "tests/chaos/test_short", "tests/chaos/test_machines", "tests/console/test_description",
-    "tests/console/web/test_accessibility", "tests/deploy/test_packages", "tests/chaos/",
-    "tests/end_to_end/test_large_payments", "tests/bench/test_soak", "tests/ledger/test_halfway_history",
-    "tests/end_to_end/", "tests/receiver/test_outages", "tests/receiver/test_redis_away",
-    "tests/docs/", "tests/cli/", "tests/receiver/", "tests/console/", "tests/ledger/test_machine",
-    "tests/ledger/test_sentinel", "tests/ledger/test_cluster", "tests/ledger/",
+    "tests/chaos/test_short", "tests/bench/test_soak", "tests/deploy/test_packages", "tests/chaos/test_machines",
+    "tests/end_to_end/test_upgrading", "tests/console/web/test_accessibility", "tests/end_to_end/test_long_histories",
+    "tests/console/test_description", "tests/end_to_end/test_history_recording", "tests/scripts/test_release",
+    "tests/end_to_end/test_iamport_failing", "tests/cli/test_commands", "tests/end_to_end/test_lost_history",
+    "tests/ledger/test_halfway_history", "tests/cli/test_up", "tests/console/web/test_incident", "tests/chaos/",
+    "tests/history/test_lists", "tests/end_to_end/", "tests/workers/test_large_lists", "tests/workers/test_places",
+    "tests/receiver/test_outages", "tests/history/test_troubles", "tests/receiver/test_redis_away",
+    "tests/ledger/test_machine", "tests/ledger/test_long_histories", "tests/docs/", "tests/ledger/test_sentinel",
+    "tests/ledger/test_cluster", "tests/console/", "tests/cli/", "tests/history/", "tests/receiver/", "tests/ledger/",
 )  # fmt: skip
 """Beginnings of the paths of what takes long, the longest first; all others follow."""
+WAITING = (
+    "tests/chaos/", "tests/end_to_end/", "tests/cli/test_up", "tests/receiver/test_outages",
+    "tests/receiver/test_redis_away", "tests/docs/test_commands", "tests/docs/test_runbooks",
+    "tests/ledger/test_sentinel", "tests/console/test_waiting", "tests/console/test_standing",
+    "tests/workers/test_leaving_kills", "tests/ledger/test_replicas", "tests/runtime/test_children",
+)  # fmt: skip
+"""Beginnings of the paths of what mostly waits: it takes turns with what computes, or cores would have nothing to do
+at first and too much in the end."""
 SPLIT = (
-    "tests/chaos/test_short.py", "tests/chaos/test_lost_redis.py", "tests/console/test_description.py",
-    "tests/console/web/test_accessibility.py", "tests/deploy/test_packages.py",
+    "tests/chaos/test_short.py", "tests/chaos/test_lost_redis.py", "tests/cli/test_up.py",
+    "tests/console/test_description.py",
+    "tests/console/web/test_accessibility.py",
     "tests/end_to_end/test_history_recording.py", "tests/end_to_end/test_redis_errors.py",
     "tests/end_to_end/test_stopping.py", "tests/end_to_end/test_unusable.py", "tests/end_to_end/test_watched_tasks.py",
-    "tests/ledger/test_cluster.py", "tests/ledger/test_sentinel.py", "tests/receiver/test_redis_away.py",
-    "tests/receiver/test_outages.py",
+    "tests/end_to_end/test_upgrading.py", "tests/ledger/test_cluster.py", "tests/ledger/test_halfway_history.py",
+    "tests/ledger/test_sentinel.py", "tests/receiver/test_redis_away.py", "tests/receiver/test_outages.py",
+    "tests/workers/test_large_lists.py",
 )  # fmt: skip
+
+
+gc.disable()  # until all tests are collected: nothing of them is garbage, and looking is a quarter of collecting them
+
+
+def pytest_collection_finish() -> None:
+    """From now on garbage is collected, but never looked for among the tests themselves."""
+    gc.freeze()
+    gc.enable()
 
 
 def _place(path: str) -> int:
@@ -35,8 +58,20 @@ def _place(path: str) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes longest first."""
-    items.sort(key=lambda item: _place(item.nodeid))
+    """Put what takes longest first, what waits and what computes by turns."""
+    units: dict[str, list[pytest.Item]] = {}
+    for item in sorted(items, key=lambda item: _place(item.nodeid)):
+        units.setdefault(_unit(item.nodeid), []).append(item)
+    waiting = [unit for unit in units if unit.startswith(WAITING)]
+    computing = [unit for unit in units if not unit.startswith(WAITING)]
+    turns = {unit: turn / len(queue) for queue in (waiting, computing) for turn, unit in enumerate(queue)}
+    items[:] = [item for unit in sorted(units, key=turns.__getitem__) for item in units[unit]]
+
+
+def _unit(nodeid: str) -> str:
+    """What runs in one process: a file, or a test of those that are split."""
+    path = nodeid.partition("::")[0]
+    return nodeid if path in SPLIT else path
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -50,7 +85,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            path = str(super()._split_scope(nodeid))
-            return nodeid if path in SPLIT else path
+            return _unit(nodeid)
 
     return Scheduling(config, log)

@@ -158,12 +158,15 @@ class WarmProcess:
 @cache
 def server() -> str:
     """The socket of this test run's server, which is started for the first call and ends with the run."""
+    import shutil
     import tempfile
 
     from tests.support.processes import clean_environ
     from tests.support.waiting import until_now
 
-    path = Path(tempfile.mkdtemp(prefix="warm")) / "s"
+    folder = Path(tempfile.mkdtemp(prefix="warm"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "s"
     command = [sys.executable, __file__, str(path), "serve"]
     process = subprocess.Popen(command, env=clean_environ(), stdin=subprocess.PIPE, start_new_session=True)
     atexit.register(process.kill)
