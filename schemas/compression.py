@@ -1,6 +1,6 @@
-"""How objects and bodies are stored: as zstd frames where that is shorter, made with a dictionary of what they share.
+"""How objects and bodies are stored: as zstd frames if that is shorter, made with a dictionary of what they share.
 
-A frame begins with the magic number of zstd, and JSON never does: so the first bytes show what was stored plainly.
+A frame begins with zstd's magic number and JSON never does, so the first bytes show whether a value is compressed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from schemas.compression_dictionary import DICTIONARY
 
 LEVEL = 3
 LARGEST = 64 * 1024 * 1024
-"""Bytes that one frame may become: i'mport's objects are far smaller, and a damaged frame must not fill the memory."""
+"""The most bytes that one frame may expand to. i'mport's objects are far smaller; a damaged frame must not fill the
+memory."""
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _DICTIONARY = zstandard.ZstdCompressionDict(DICTIONARY)
@@ -24,21 +25,22 @@ Tool = TypeVar("Tool")
 
 
 class _Tools(Generic[Tool]):
-    """Makes what it lends, and lends it to one thread at a time: zstandard's objects break when two use one at once."""
+    """Lends each of its tools to one thread at a time, as zstandard's objects break when two threads use one at once.
+    Makes another tool when all are lent."""
 
     def __init__(self, make: Callable[[], Tool]) -> None:
         self._make = make
         self._idle = [make()]  # a list's `pop` and `append` are atomic
 
     def take(self) -> Tool:
-        """One that no other thread has."""
+        """A tool that no other thread has."""
         try:
             return self._idle.pop()
         except IndexError:
             return self._make()
 
     def put(self, tool: Tool) -> None:
-        """Have it lent again; not after an error, which may have left it in the middle of a frame."""
+        """Take a tool back. One that raised an error must not come back: it may be in the middle of a frame."""
         self._idle.append(tool)
 
 
@@ -47,7 +49,7 @@ _DECOMPRESSORS = _Tools(lambda: zstandard.ZstdDecompressor(dict_data=_DICTIONARY
 
 
 def compress(plain: bytes) -> bytes:
-    """The shorter of a frame and the bytes themselves."""
+    """A frame, or the bytes themselves if they are no longer than it and cannot be mistaken for one."""
     compressor = _COMPRESSORS.take()
     frame = compressor.compress(plain)
     _COMPRESSORS.put(compressor)
@@ -55,7 +57,7 @@ def compress(plain: bytes) -> bytes:
 
 
 def decompress(stored: bytes) -> bytes:
-    """What `compress` was given. Raises `ValueError` for a frame that is damaged."""
+    """The bytes that `compress` was given. Raises `ValueError` for a damaged frame."""
     if not stored.startswith(_MAGIC):
         return stored
     try:

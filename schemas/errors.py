@@ -2,7 +2,7 @@
 
 BadSetting                      a setting is missing or wrong: stop the process, one line
 RelayError                      anything below; it carries a `Reason`
-├── Rejected                    what was asked is wrong and will stay wrong: do not retry
+├── Rejected                    the request is wrong and will stay wrong: do not retry
 │   ├── BadNotification         a webhook body without a usable imp_uid, or unparsable (400)
 │   ├── UnsupportedContentType  a webhook in another content type (415)
 │   ├── UnknownMerchant         no such merchant, or a wrong webhook token (404)
@@ -13,10 +13,10 @@ RelayError                      anything below; it carries a `Reason`
 ├── LedgerUnavailable           Redis is away, loading, read-only or too slow: retry
 │   ├── LedgerRefused           Redis answered with an error that is none of these: retry, and log an error
 │   ├── LedgerFull              Redis has no memory for this
-│   └── LedgerNotOpen           the ledger is empty and history is not, or whose history it is is not known yet
+│   └── LedgerNotOpen           the ledger is empty and history is not, or it is not yet known whether the two match
 ├── HistoryUnavailable          history's database is away, locked, full or unreadable: retry
 │   └── HistoryDamaged          one row of it cannot be read; the others are fine
-├── UnknownEntry                an outbox entry of a newer version: whoever reads it has to be upgraded
+├── UnknownEntry                an outbox entry of a newer version: upgrade the process that reads it
 ├── SpoolUnavailable            the spool cannot store anything: full, damaged, switched off
 │   └── BudgetSpent              it stores no more webhooks of unknown merchants
 ├── IamportError                a call of i'mport's API did not give what it should
@@ -51,7 +51,7 @@ class RelayError(Exception):
 
 
 class Rejected(RelayError):
-    """What was asked is wrong and will stay wrong."""
+    """The request is wrong and will stay wrong."""
 
 
 class BadNotification(Rejected):
@@ -114,7 +114,7 @@ class LedgerUnavailable(RelayError):
 class LedgerRefused(LedgerUnavailable):
     """Redis answered with an unexpected error: a proxy's, a script's own, a right that was taken away.
 
-    It is tried again, as it may pass. It may need an operator, so it is logged as an error.
+    The call is repeated, because the error may pass. It is logged as an error, because it may need an operator.
     """
 
 
@@ -123,9 +123,10 @@ class LedgerFull(LedgerUnavailable):
 
 
 class LedgerNotOpen(LedgerUnavailable):
-    """The ledger is not known to belong to its history: Redis was lost and has to be restored, or history is away.
+    """It is not known whether this ledger belongs to its history: Redis was lost and must be restored, or history is
+    away.
 
-    Until then nothing is accepted or claimed, so that old payments are not taken for new ones.
+    Until it is known, nothing is accepted or claimed, so that old payments are not mistaken for new ones.
     """
 
 
@@ -134,7 +135,7 @@ class HistoryUnavailable(RelayError):
 
 
 class HistoryDamaged(HistoryUnavailable):
-    """A row of history cannot be read, until it is there again from a backup; the others are fine."""
+    """A row of history cannot be read until an operator restores it from a backup; the others are fine."""
 
 
 class UnknownEntry(RelayError):
@@ -142,7 +143,7 @@ class UnknownEntry(RelayError):
 
 
 class RefusedEntries(UnknownEntry):
-    """History's database refuses values of some entries, and will do so however often they are written."""
+    """History's database refuses values of some entries, and will refuse them at every try."""
 
 
 class SpoolUnavailable(RelayError):

@@ -16,11 +16,14 @@ LONGEST_RETRY_AFTER = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """The result of one attempt. `status_code` is None if no status line came in time. `error` says why no complete
-    answer came in time; an answer that broke off has both. `retry_after` is in seconds; `response` is the first part of
-    the answer's body, or the reason why it cannot be shown. `stale_connection`: no answer came, because the kept
-    connection that carried the request had been dropped or corrupted. The endpoint may or may not have received it, and
-    its health is not affected."""
+    """The result of one attempt.
+
+    `status_code` is None if no status line came in time. `error` says why no complete answer came in time; an answer
+    that broke off has both. `retry_after` is in seconds. `response` is the first part of the answer's body, or the
+    reason why it cannot be shown. `stale_connection`: no answer came, because the kept-alive connection that carried
+    the request had been dropped or corrupted. The endpoint may or may not have received the request, so the attempt
+    does not affect its health.
+    """
 
     status_code: int | None
     error: Reason | None
@@ -31,8 +34,8 @@ class AttemptResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the endpoint has taken the event: a 2xx in time. Even where the rest of the answer is broken, the
-        endpoint has acted by then; another attempt would make it act twice."""
+        """Whether the endpoint has taken the event: a 2xx in time. That holds even if the rest of the answer is broken:
+        the endpoint has acted by then, and another attempt would make it act twice."""
         return self.status_code is not None and 200 <= self.status_code < 300
 
 
@@ -60,7 +63,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try once more in `at_in` seconds; where `lane_wait` is given, the whole lane pauses for so many seconds."""
+    """Try once more in `at_in` seconds. If `lane_wait` is given, the whole lane pauses for that many seconds."""
 
     at_in: float
     reason: Reason
@@ -84,7 +87,7 @@ class Disable:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """It cannot be sent at present, e.g. because no key opens a secret: hold it; this is no failed attempt."""
+    """The delivery cannot be sent now, e.g. because no key opens a secret. It is held; no attempt has failed."""
 
     reason: Reason
 
@@ -107,8 +110,8 @@ def attempt(answer: AttemptResult, at: float, *, replay: bool) -> Attempt:
 def judge(answer: AttemptResult, attempts_before: int, schedule: tuple[float, ...], rng: Random) -> Verdict:
     """What an answer means for its delivery, after `attempts_before` earlier attempts.
 
-    `schedule` holds the waits between attempts in seconds, so there is one attempt more than it has waits. Never
-    `Hold`: that is for deliveries that were not attempted.
+    `schedule` holds the waits between attempts in seconds, so there is one attempt more than there are waits. The
+    verdict is never `Hold`, which is for deliveries that were not attempted.
     """
     if answer.ok:
         return Delivered()

@@ -1,8 +1,8 @@
-"""Where callbacks may go: to public addresses over https, and nowhere inside.
+"""Where callbacks may go: to public addresses over https, never into the relay's own network.
 
-`check_url` checks the URL that an operator enters, `forbidden` each address just before a connection is made. The
-second one protects: a name can resolve to any address, and to another one a moment later.
-RELAY_ALLOW_PRIVATE_ENDPOINTS switches both off. RELAY_ALLOWED_ENDPOINT_NETWORKS lets addresses pass, not plain http.
+`check_url` checks the URL that an operator enters, `forbidden` checks each address just before a connection is made.
+The second check is the one that protects: a name can resolve to any address, and to another one a moment later.
+RELAY_ALLOW_PRIVATE_ENDPOINTS switches both checks off. RELAY_ALLOWED_ENDPOINT_NETWORKS allows addresses, but not http.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-l
 _NAT64 = IPv6Network("64:ff9b::/96")
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
-# Searched in this order; the word is a choice of `network` in schemas.reasons. IPv6 outside 2000::/3 is refused as a
-# whole, whatever it may come to mean.
+# Searched in this order; the word is a choice of `network` in schemas.reasons. All IPv6 outside 2000::/3 is refused,
+# as it may be assigned to anything one day.
 _INSIDE: tuple[tuple[Network, str], ...] = tuple(
     (IPv6Network(network) if ":" in network else IPv4Network(network), word)
     for network, word in (
@@ -59,8 +59,8 @@ _GLOBAL_UNICAST = IPv6Network("2000::/3")
 def forbidden(address: str, allowed_networks: Iterable[Network] = (), allow_private: bool = False) -> Reason | None:
     """Why no callback may go to `address`, or None when it may.
 
-    Takes every spelling of an address that a resolver or a URL could hold: dotted, decimal, octal and hexadecimal
-    IPv4, IPv6 with or without brackets and zone. Anything else is refused too: only addresses are connected to.
+    Understands every spelling of an address that a resolver or a URL could hold: dotted, decimal, octal and hexadecimal
+    IPv4, IPv6 with or without brackets and zone. Anything else is refused: the relay connects to addresses only.
     """
     if allow_private:
         return None
@@ -75,7 +75,7 @@ def forbidden(address: str, allowed_networks: Iterable[Network] = (), allow_priv
 
 
 def check_url(url: str, allowed_networks: Iterable[Network] = (), allow_private: bool = False) -> httpx.URL:
-    """The parsed URL of an endpoint that may be called, as far as the URL alone shows. Raises `Invalid`."""
+    """The parsed URL of an endpoint, if the URL alone gives no reason against calling it. Raises `Invalid`."""
     parsed = checked_url(url)
     host = parsed.raw_host.decode("ascii")
     if not re.fullmatch(r"[0-9a-z_.-]+|[0-9a-f:.]+", host) or ".." in host or host.startswith("."):
@@ -99,8 +99,8 @@ def check_url(url: str, allowed_networks: Iterable[Network] = (), allow_private:
 
 
 def spelled(host: str) -> Address | None:
-    """The address that `host` spells, or None when it is a name. IPv4 as `inet_aton` reads it: one to four parts,
-    each decimal, octal (0…) or hexadecimal (0x…), the last filling what is left."""
+    """The address that `host` spells, or None when it is a name. IPv4 is read as `inet_aton` reads it: one to four
+    parts, each decimal, octal (0…) or hexadecimal (0x…); the last part fills all remaining bytes."""
     host = host.removeprefix("[").removesuffix("]")
     try:
         return ip_address(host)
@@ -129,7 +129,7 @@ def _number(part: str) -> int | None:
 
 
 def _ends_in_number(name: str) -> bool:
-    """Whether a resolver could take this name for a mis-spelt IPv4 address (WHATWG URL, "ends in a number")."""
+    """Whether a resolver could take this name for a misspelt IPv4 address (WHATWG URL, "ends in a number")."""
     last = name.rpartition(".")[2]
     return last.isdigit() or re.fullmatch(r"0[xX][0-9a-fA-F]*", last) is not None
 

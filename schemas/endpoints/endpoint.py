@@ -1,7 +1,7 @@
 """An endpoint: a URL, the events it subscribes to, and how they are sent.
 
-The checks here are about what an operator enters, as far as it can be judged without knowing where addresses
-lead; that is `schemas.endpoints.egress`. Each raises `Invalid` with the field of the operator API it is about.
+The checks here are of what an operator enters, without asking where addresses lead: `schemas.endpoints.egress` does
+that. Each check raises `Invalid` with the field of the operator API that is wrong.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MAX_HEADER_BYTES = 8192
 IN_FLIGHT = 64
 """Callbacks that an endpoint allows at once unless its operator says otherwise."""
 MOST_SECRETS = 5
-"""Secrets that sign at one time; each is a signature in every callback's header."""
+"""The most secrets that sign at one time; each adds a signature to every callback's header."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z")
 _VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
@@ -74,7 +74,7 @@ _OURS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
-    """A signing secret, encrypted; it signs until `expires_at` (UNIX seconds), or for good when that is None."""
+    """A signing secret, sealed; it signs until `expires_at` (UNIX seconds), or until it is rotated if that is None."""
 
     sealed: str = field(repr=False)
     expires_at: float | None = None
@@ -116,9 +116,11 @@ def new_secret(entropy: bytes) -> str:
 
 
 def rotated(secrets: tuple[SealedSecret, ...], fresh: str, now: float, overlap: float) -> tuple[SealedSecret, ...]:
-    """The secrets of an endpoint after one was replaced at `now` (UNIX seconds): the new one, sealed, that signs until
-    further notice; the one before, that signs for `overlap` seconds more; and those replaced earlier, that sign for as
-    long as was promised then. Raises `Invalid` where that would be more than `MOST_SECRETS`."""
+    """The secrets of an endpoint after a rotation at `now` (UNIX seconds).
+
+    The new one (`fresh`, sealed) has no end. The one before it signs for `overlap` seconds more. Secrets that were
+    replaced earlier keep the end that they got then. Raises `Invalid` if these are more than `MOST_SECRETS`.
+    """
     ending = (replace(one, expires_at=now + overlap) if one.expires_at is None else one for one in secrets)
     valid = [one for one in ending if one.expires_at is not None and one.expires_at > now]
     if len(valid) >= MOST_SECRETS:
@@ -129,8 +131,8 @@ def rotated(secrets: tuple[SealedSecret, ...], fresh: str, now: float, overlap: 
 
 
 def filters_of(event_type: str) -> tuple[str, ...]:
-    """The filters that cover `event_type`: a subscription with any of them gets it. A test event has none: it is sent
-    by hand, never subscribed."""
+    """The filters that cover `event_type`: a subscription with any of them gets it. A test event has none, because it
+    is sent by hand and cannot be subscribed to."""
     if event_type == TEST_TYPE:
         return ()
     return (event_type, ALL_PAYMENTS, EVERYTHING) if event_type.startswith("payment.") else (event_type, EVERYTHING)
@@ -144,7 +146,7 @@ def wants(types: Iterable[str], event_type: str) -> bool:
 def checked_url(url: str) -> httpx.URL:
     """The parsed URL of an endpoint, if it is well formed: http or https, a host, no credentials, no fragment.
 
-    Whether the relay may call it is for `schemas.endpoints.egress.check_url`. Raises `Invalid`.
+    `schemas.endpoints.egress.check_url` decides whether the relay may call it. Raises `Invalid`.
     """
     if len(url) > MAX_URL:
         raise Invalid("url", Reason.of("too_long", most=MAX_URL))
@@ -168,9 +170,11 @@ def checked_url(url: str) -> httpx.URL:
 
 
 def request_target(url: str) -> bytes:
-    """What the first line of a request to a checked `url` asks for (RFC 9112 §3.2.1): path and query byte by byte as
-    the operator wrote them, as a signature may cover them. Only what is outside ASCII, which no request line may
-    hold, is percent-encoded."""
+    """The target in the first line of a request to a checked `url` (RFC 9112 §3.2.1).
+
+    Path and query stay byte for byte as the operator wrote them, because a signature may cover them. Only characters
+    outside ASCII are percent-encoded: a request line may not hold them.
+    """
     written = re.sub(r"^[^:]*://[^/?#]*", "", url).partition("#")[0]
     target = written if written.startswith("/") else "/" + written
     return re.sub(r"[^\x00-\x7f]+", lambda found: quote(found[0]), target).encode("ascii")

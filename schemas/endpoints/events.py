@@ -29,8 +29,8 @@ def endpoint_event(
 ) -> EndpointEvent:
     """The event of a change of health at ``now`` (UNIX seconds), with its ``reason`` in English.
 
-    Its id is derived from the endpoint, the type and the time since when the endpoint has been failing, so that one
-    change never has two ids. What follows a `?` in the endpoint's URL may be a secret and is left out.
+    Its id is derived from the endpoint, the type and the time when the endpoint began to fail, so that one change never
+    has two ids. The query of the endpoint's URL is left out: it may be a secret.
     """
     trouble = before if kind == _RECOVERED else after
     since = trouble.failing_since or now
@@ -52,5 +52,5 @@ def endpoint_event(
 
 
 def failing_because(health: EndpointHealth, last: Reason) -> Reason:
-    """Why an endpoint that only failed is failing or disabled; ``last`` is the reason of its last attempt."""
+    """Why an endpoint whose attempts failed in a row is failing or disabled; ``last`` is its last attempt's reason."""
     return Reason.of("failures_in_a_row", last, failures=health.failures, since=health.failing_since)

@@ -1,8 +1,8 @@
 """An endpoint's health: its circuit breaker, and the changes that are announced as events.
 
-The ledger stores these numbers in Redis and changes them where attempts are settled. The breaker opens at five failures
-in a row. While it is open the lane sends nothing and no attempt is used up; when its time has passed, one delivery goes
-out as a probe: a success closes the breaker, a failure opens it for as long again.
+The ledger stores these numbers in Redis and changes them when it settles an attempt. The breaker opens at five failures
+in a row. While it is open, the lane sends nothing and no attempt is used up. When its time has passed, one delivery
+goes out as a probe: a success closes the breaker, a failure opens it for the same time again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from schemas.endpoints.endpoint import ENDPOINT_TYPES
 OPENS_AT = 5
 DISABLES_AT = 20
 SOONEST_FAILING = 3600.0
-"""Seconds of failing after which `endpoint.failing` is recorded, or half of RELAY_DISABLE_AFTER if less."""
+"""Seconds of failing after which `endpoint.failing` is recorded; half of RELAY_DISABLE_AFTER if that is less."""
 
 FINE, FAILING, DISABLED = 0, 1, 2
 _FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES
@@ -22,8 +22,8 @@ _FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES
 
 @dataclass(frozen=True, slots=True)
 class EndpointHealth:
-    """`failures` in a row since `failing_since` (UNIX seconds, 0 when there are none); the breaker is open until
-    `open_until` (UNIX seconds) and has opened `opens` times since the last success; `stage` is what was last
+    """`failures` counts the failures in a row since `failing_since` (UNIX seconds, 0 without failures). The breaker is
+    open until `open_until` (UNIX seconds) and has opened `opens` times since the last success. `stage` is what was last
     announced: 0 fine, 1 failing, 2 disabled."""
 
     failures: int = 0
@@ -36,10 +36,13 @@ class EndpointHealth:
 def after_attempt(
     health: EndpointHealth, ok: bool, now: float, *, first_wait: float, disable_after: float
 ) -> EndpointHealth:
-    """The health after an attempt that ended `now`. `first_wait` is the first wait of the retry schedule, in
-    seconds: probes are so far apart, so that a delivery that waits alone keeps to its schedule; but never so far that
-    the failures it takes to disable an endpoint would not fit into `disable_after`. Attempts already under way when
-    the breaker opened count as failures but do not lengthen its wait."""
+    """The health after an attempt that ended `now`.
+
+    The breaker waits `first_wait`, the first wait of the retry schedule in seconds, between probes: so the only
+    delivery of a lane keeps to its schedule. It waits less if `DISABLES_AT` failures would not fit into
+    `disable_after` otherwise. Attempts that were under way when the breaker opened count as failures, but do not
+    lengthen its wait.
+    """
     if ok:
         return EndpointHealth()
     failures = health.failures + 1
@@ -57,18 +60,18 @@ def after_attempt(
 
 
 def gone(health: EndpointHealth) -> EndpointHealth:
-    """The health of an endpoint that was disabled for another reason: it answered 410."""
+    """The health of an endpoint that was disabled because it answered 410, not because it failed for long."""
     return replace(health, stage=DISABLED)
 
 
 def enabled(health: EndpointHealth) -> EndpointHealth:
-    """The health of an endpoint that an operator enables: a fresh start, but the first success is announced where
-    trouble had been."""
+    """The health of an endpoint that an operator enables: a fresh start. If it was failing or disabled, its first
+    success is still announced as a recovery."""
     return EndpointHealth(stage=min(health.stage, FAILING))
 
 
 def announcement(before: EndpointHealth, after: EndpointHealth) -> str | None:
-    """The type of the event that announces this change of health; None where it is not announced."""
+    """The type of the event that announces this change of health; None if it is not announced."""
     if before.stage == after.stage:
         return None
     return (_RECOVERED, _FAILING, _DISABLED)[after.stage]

@@ -1,10 +1,12 @@
 """An endpoint's places: how many callbacks it is sent at once.
 
-As a TCP connection finds its window (RFC 5681, and Vegas for the latency), so an endpoint finds its places. It begins
-with a few, gets one more for every answer in good time (slow start: this doubles them) until it has shown trouble, and
-after that one more for all of them together (additive increase). A failure, a timeout or a latency far above that of an
-endpoint with little to do halves them (multiplicative decrease). Where the latency shows that callbacks queue up at the
-endpoint, they become one fewer for all of them together, and where it hardly does, they stay as they are.
+The number of places is found as TCP finds the window of a connection (RFC 5681, and Vegas for the latency):
+
+- slow start: an endpoint begins with a few places. Each answer in good time adds one, so a full round doubles them.
+- additive increase: after the first trouble, a full round of answers in good time adds one place.
+- multiplicative decrease: a failure, a timeout, or a latency far above the unloaded one halves the places.
+- if the latency shows that callbacks queue up at the endpoint, a full round takes one place away. Between that and good
+  time, the number stays.
 """
 
 from __future__ import annotations
@@ -12,24 +14,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 FIRST = 4
-"""Places of an endpoint that has answered nothing yet; so few tell what its latency is while it has little to do."""
+"""Places of an endpoint that has not answered yet. With no more callbacks than this under way, its latency counts as
+the unloaded one."""
 FAR = 1_000_000.0
 """A `slow_start_below` that no endpoint reaches."""
 
 GROWS_WITHIN = (1.25, 10.0)
-"""A latency in good time: up to so many times the unloaded one and so many ms more."""
+"""The limit of a latency in good time: so many times the unloaded one, plus so many ms."""
 QUEUES_BEYOND = (1.5, 10.0)
-"""A latency that shows a queue: beyond so many times the unloaded one and so many ms more. The ms are what a busy relay
-and a network add of their own; an endpoint that answers within them is not hurt."""
+"""A latency beyond this limit shows a queue: so many times the unloaded one, plus so many ms. A busy relay and the
+network add these ms themselves, so they are not held against the endpoint."""
 HALVES_BEYOND = (2.0, 25.0)
-"""A latency that has risen too far, likewise."""
+"""A latency beyond this limit, made likewise, halves the places."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """`count` grows by fractions; the whole part counts, see `capacity`. Places double while they are fewer than
-    `slow_start_below`. Both latencies are averages in ms, 0 before the first answer: the recent one, and the one with
-    no more than `FIRST` callbacks under way."""
+    """`count` grows by fractions, of which `capacity` uses the whole part. Slow start lasts while `count` is below
+    `slow_start_below`. Both latencies are averages in ms, 0 before the first answer: `latency` is the recent one,
+    `unloaded` the one with no more than `FIRST` callbacks under way."""
 
     count: float = float(FIRST)
     slow_start_below: float = FAR
@@ -39,8 +42,8 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint's places learn of an attempt: whether it was taken, after how many ms (without the time that
-    this process was busy itself), and how many callbacks to the endpoint were under way when it was claimed."""
+    """What places are computed from: whether the endpoint took the event, the `latency` in ms (without the time that
+    this process was busy itself), and how many callbacks to the endpoint were under way at the claim (`crowd`)."""
 
     ok: bool
     latency: float
@@ -55,7 +58,7 @@ def capacity(places: Places, most: int) -> int:
 def after_answer(places: Places, answer: Answer, most: int) -> Places:
     """The places after an answer, of an endpoint that allows `most`.
 
-    Callbacks that were under way when the places were halved tell nothing new: the caller leaves their answers out.
+    The caller leaves out answers to callbacks that were under way when the places were halved: they say nothing new.
     """
     if not answer.ok:
         return _halved(places, at_least=1)
@@ -72,12 +75,12 @@ def after_answer(places: Places, answer: Answer, most: int) -> Places:
 
 
 def were_halved(before: Places, after: Places) -> bool:
-    """Whether an answer has halved the places, rather than taken a part of one."""
+    """Whether an answer has halved the places, rather than taken away a fraction of one."""
     return after.count < before.count - 0.5
 
 
 def _measured(places: Places, answer: Answer) -> Places:
-    """With this answer's latency in the averages. The recent one follows within about half of the places' answers."""
+    """The places with this answer in the averages. The recent latency follows a change within about half a round."""
     if not places.unloaded:
         return replace(places, latency=answer.latency, unloaded=answer.latency)
     latency = places.latency + (answer.latency - places.latency) / max(FIRST, places.count / 2)
@@ -100,12 +103,12 @@ def _grown(places: Places, most: int) -> Places:
 
 
 def _fewer(places: Places) -> Places:
-    """One fewer after as many answers as there are places, but not fewer than `FIRST`; slow start is over."""
+    """One fewer after a full round of answers, but not fewer than `FIRST`; slow start is over."""
     count = min(places.count, max(places.count - 1 / places.count, float(FIRST)))
     return replace(places, count=count, slow_start_below=min(places.slow_start_below, count))
 
 
 def _halved(places: Places, at_least: int) -> Places:
-    """Half of the places, but not fewer than `at_least`, if there are as many; the average latency begins anew."""
+    """Half of the places, but not fewer than `at_least` unless they were already. The recent latency begins anew."""
     count = min(places.count, max(places.count / 2, float(at_least)))
     return replace(places, count=count, slow_start_below=count, latency=places.unloaded)

@@ -13,10 +13,10 @@ Only = Literal["undelivered", "dead", "all"]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to send again, and to whom. Times are UNIX seconds; empty `types` mean all; without `endpoint` it is every
-    endpoint of the event's merchant that subscribes to it now.
+    """What to send again, and to whom. Times are UNIX seconds; empty `types` mean all. Without `endpoint`, an event
+    goes to every endpoint of its merchant that subscribes to it now.
 
-    `undelivered` is every event that the endpoint never got; a pending delivery is never replayed.
+    `undelivered` means every event that the endpoint never got. A pending delivery is never replayed.
     """
 
     endpoint: str | None = None
@@ -30,7 +30,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An endpoint that gets these types of its merchant's events, also of test channels if `include_sandbox`."""
+    """An endpoint that gets its merchant's events of these types; those of test channels only if `include_sandbox`."""
 
     endpoint: str
     merchant: str
@@ -54,8 +54,8 @@ class Selected:
 def recipients(
     selection: Selection, endpoints: Iterable[Endpoint], with_sandbox: Container[str]
 ) -> tuple[Recipient, ...]:
-    """Those of these endpoints that a replay sends something to; `with_sandbox` are merchants that include payments of
-    test channels."""
+    """The endpoints that a replay sends something to. `with_sandbox` are the merchants that include payments of test
+    channels."""
     chosen = selection.types or (EVERYTHING,)
     asked = [name for name in (*PAYMENT_TYPES, *ENDPOINT_TYPES) if wants(chosen, name)]
     found = (

@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook
 def signed_headers(event_id: str, body: bytes, secrets: Sequence[str], now: int) -> dict[str, str]:
     """The three headers that sign `body` (JSON in UTF-8) for an attempt made at `now` (UNIX seconds).
 
-    `secrets` are all that are valid now, as `whsec_…`, newest first: each gives one signature, so a subscriber that
+    `secrets` are all that are valid now, as `whsec_…`, newest first. Each makes one signature, so that a subscriber who
     knows any of them can verify. Raises `ValueError` when there are none.
     """
     if not secrets:

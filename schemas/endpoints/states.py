@@ -12,8 +12,8 @@ _UNSETTLED: Mapping[EndpointState, DeliveryState] = {"enabled": "pending", "disa
 
 
 def shown_state(stored: str, endpoint: EndpointState) -> DeliveryState:
-    """The state of a delivery that is stored as this: what is pending is held or discarded with its endpoint, so that
-    disabling and deleting one changes no delivery."""
+    """The state that operators see of a delivery with this `stored` state. A pending delivery is shown as held or
+    discarded if its endpoint is disabled or deleted, so that disabling an endpoint changes no delivery."""
     if stored == "pending":
         return _UNSETTLED[endpoint]
     return next(state for state in get_args(DeliveryState) if state == stored)

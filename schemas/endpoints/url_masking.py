@@ -1,6 +1,6 @@
 """An endpoint's URL for read-only tokens: host and path, without the parts that may be secret.
 
-Subscribers put keys into queries, and into paths (`/services/T024BE7LD/B7Q3.../xoJ5Rzs…`): whoever has such a URL can
+Subscribers put keys into queries, and into paths (`/services/T024BE7LD/B7Q3.../xoJ5Rzs…`). Anyone with such a URL can
 post to it.
 """
 
@@ -15,13 +15,13 @@ _WORDS = re.compile(r"[A-Za-z]+|[0-9]+")
 _LONGEST_WORD = 19
 _LONGEST_NUMBER = 7
 _MIXED = 8
-"""Characters from which letters and digits in one run are a token rather than a name like `v2` or `web3`."""
+"""From this length on, a run of letters and digits is a token; a shorter one is a name like `v2` or `web3`."""
 _CAMELS = 6
-"""Changes between small letters and capitals that a name may have; `orderPaidWebhook` has four."""
+"""The most changes between small letters and capitals in a name; `orderPaidWebhook` has four."""
 
 
 def masked_url(url: str) -> str:
-    """The URL with each part of its path that looks like a token replaced, and its query, too."""
+    """The URL with its query masked, and each part of its path that looks like a token."""
     address, question, _ = url.partition("?")
     scheme, separator, rest = address.partition("://")
     host, *segments = rest.split("/")
