@@ -49,7 +49,8 @@ _DECOMPRESSORS = _Tools(lambda: zstandard.ZstdDecompressor(dict_data=_DICTIONARY
 
 
 def compress(plain: bytes) -> bytes:
-    """A frame, or the bytes themselves if they are no longer than it and cannot be mistaken for one."""
+    """A frame of the bytes, or the bytes themselves if the frame is not shorter. Bytes that look like a frame always
+    become one."""
     compressor = _COMPRESSORS.take()
     frame = compressor.compress(plain)
     _COMPRESSORS.put(compressor)

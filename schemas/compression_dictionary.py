@@ -1,7 +1,7 @@
 """The first dictionary of `schemas.compression`: what i'mport's objects and our callbacks have in common.
 
-Made by `python -m scripts.compression_dictionary` from payments with random values. Never to be changed: what was
-compressed with it is read for years.
+Made by `python -m scripts.compression_dictionary` from payments with random values. Never change it: rows that were
+compressed with it are read for years.
 """
 
 from __future__ import annotations

@@ -11,14 +11,17 @@ Schedule = tuple[float, ...]
 
 
 def wait(schedule: Schedule, tries: int) -> float:
-    """Seconds to wait before the next try when `tries` (≥ 0) waits lie behind; the last one repeats."""
+    """Seconds to wait before the next try after `tries` (≥ 0) earlier waits; the last wait repeats."""
     return schedule[min(tries, len(schedule) - 1)]
 
 
 def until_next(schedule: Schedule, elapsed: float) -> float:
-    """Seconds until the next turn, `elapsed` seconds after the start. Turns are the schedule's waits apart, counted
-    from the start, so that what comes in between moves none; the last wait repeats. Never less than half of the
-    shortest wait, or half a second: `elapsed` may be in whole seconds, and waits may be shorter."""
+    """Seconds until the next turn, `elapsed` seconds after the start.
+
+    Turns are the schedule's waits apart, counted from the start, so that other refreshes do not move them; the last
+    wait repeats. The result is at least half of the shortest wait, or half a second if that is less: `elapsed` may be
+    in whole seconds, and waits may be shorter than a second.
+    """
     end = 0.0
     for seconds in schedule:
         end += seconds
@@ -30,10 +33,10 @@ def until_next(schedule: Schedule, elapsed: float) -> float:
 
 
 def exhausted(schedule: Schedule, tries: int) -> bool:
-    """Whether all waits of the schedule lie behind, for those who give up then."""
+    """Whether all waits of the schedule are used up, for callers that give up then."""
     return tries >= len(schedule)
 
 
 def jittered(seconds: float, rng: random.Random) -> float:
-    """The wait moved by up to ± 20 % of itself, so that what failed together does not retry together."""
+    """The wait moved by up to ± 20 % of itself, so that deliveries that failed together do not retry together."""
     return seconds * rng.uniform(0.8, 1.2)

@@ -19,8 +19,8 @@ def rfc3339(at: float) -> str:
 def unix(text: str) -> float:
     """The UNIX time in seconds of an RFC 3339 text.
 
-    Raises `ValueError`, also where it names no offset, and where it is none of the years 1 to 9999 in UTC: `rfc3339`
-    could not write it.
+    Raises `ValueError`, also for a text without an offset, and for a time outside of the years 1 to 9999 in UTC, which
+    `rfc3339` could not write.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
@@ -32,13 +32,13 @@ def unix(text: str) -> float:
 
 def parse_retry_after(value: str, now: float) -> float | None:
     """The seconds that a `Retry-After` header asks for (RFC 9110 §10.2.3: seconds or an HTTP date), 0 or more, with
-    fractions where it has them. None where it is neither. `now` is in UNIX seconds."""
+    fractions if it has them. None if it is neither. `now` is in UNIX seconds."""
     value = value.strip()
     if _SECONDS.fullmatch(value):
         return float(value)
     try:
         date = parsedate_to_datetime(value)
-        # An HTTP date is always GMT; the parser leaves the zone off where the text says "-0000" or nothing.
+        # An HTTP date is always GMT; the parser returns no zone if the text says "-0000" or nothing.
         return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
         return None

@@ -50,13 +50,13 @@ def dumps(value: Any) -> bytes:
     Raises `TypeError` for values JSON cannot hold (also for strings with lone surrogates).
     """
     text = orjson.dumps(value, default=_number)
-    # A copy, as orjson's own bytes keep a buffer of up to thirteen times their size.
+    # Copied, because the bytes that orjson returns keep a buffer of up to thirteen times their size alive.
     return b"".join((text, b""))
 
 
 def whole(value: Any) -> Any:
-    """The value with U+FFFD in place of each lone surrogate. JSON can hold one (a text cut in the middle of an emoji
-    ends with it), UTF-8 cannot."""
+    """The value with U+FFFD in place of each lone surrogate. JSON can hold a lone surrogate (a text that was cut in the
+    middle of an emoji ends with one); UTF-8 cannot."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

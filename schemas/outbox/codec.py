@@ -1,8 +1,8 @@
 """An entry as bytes: MessagePack, which a Lua script can write and read as well (`cmsgpack`).
 
-`[version, kind, field, field …]` in the order of the entry's fields, as a worker packs it; or, as a script makes one,
-a map of fields by name beside `v` and `kind`. What only the script knows of an entry that a worker packed (the time, a
-sequence) comes as a second map, the stamp, whose fields win.
+A worker packs `[version, kind, field, field …]`, in the order of the entry's fields. A script writes a map of fields by
+name, with `v` and `kind`. Fields that only the script knows of an entry that a worker packed (the time, a sequence)
+come as a second map, the stamp; they override the worker's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KINDS: Mapping[str, type[Entry]] = {
     "audit": entries.Audit,
     "erasure": entries.Erasure,
 }
-"""How each kind of entry is called in its bytes."""
+"""The name of each kind of entry in its bytes."""
 
 _NAMES = {cls: tuple(one.name for one in fields(cls)) for cls in KINDS.values()}
 _GETTERS = {cls: attrgetter(*names) for cls, names in _NAMES.items()}
@@ -52,23 +52,23 @@ def pack(entry: Entry) -> bytes:
 
 
 def pack_stamp(**known: int | str | bool | None) -> bytes:
-    """Fields that are added to an entry's bytes later, as a script does it."""
+    """Fields that are added to an entry's bytes later, packed as a script packs them."""
     packed: bytes = msgpack.packb(known)
     return packed
 
 
 def unpack(packed: bytes, stamp: bytes = b"") -> Entry:
-    """The entry of these bytes and, where there is one, their stamp. Raises `UnknownEntry` as `unpack_values` does."""
+    """The entry in these bytes and their stamp, if there is one. Raises `UnknownEntry` as `unpack_values` does."""
     kind, values = unpack_values(packed, stamp)
     return kind(*values)
 
 
 def unpack_values(packed: bytes, stamp: bytes = b"") -> tuple[type[Entry], tuple[Any, ...]]:
-    """What `unpack` makes an entry of: its class and the values of its fields. A third of the time, where these are
-    written into tables by the thousand.
+    """The class and the field values of an entry, without making the entry. That takes a third of the time, which
+    matters when thousands are written into tables.
 
-    Raises `UnknownEntry` for a kind or version that this process does not know, and for what is no entry at all: to
-    leave it out would lose it, so whoever reads the outbox has to stop there.
+    Raises `UnknownEntry` for a kind or version that this process does not know, and for bytes that are no entry. A
+    reader of the outbox has to stop there, because skipping the entry would lose it.
     """
     try:
         row = _unpacked(packed)
@@ -88,8 +88,8 @@ def unpack_values(packed: bytes, stamp: bytes = b"") -> tuple[type[Entry], tuple
 
 
 def _unpacked(packed: bytes) -> Any:
-    """A script's row of packed fields is no text, but `cmsgpack` knows only one kind of string: its bytes come back as
-    they were by way of surrogates."""
+    """The value in these bytes. A script packs binary rows as text, because `cmsgpack` knows only one kind of string;
+    surrogates preserve the bytes of such a row."""
     try:
         return msgpack.unpackb(packed, use_list=False)
     except UnicodeDecodeError:
@@ -108,6 +108,6 @@ def _by_name(row: Any, stamp: Mapping[str, Any]) -> tuple[type[Entry], tuple[Any
     cls = KINDS[kind]
     named.update(stamp)
     for name in _BYTES[cls] & named.keys():
-        if isinstance(named[name], str):  # a script's strings are neither text nor bytes
+        if isinstance(named[name], str):  # scripts pack bytes as text, see `_unpacked`
             named[name] = named[name].encode(errors="surrogateescape")
     return cls, _GETTERS[cls](cls(**named))

@@ -22,7 +22,8 @@ def dump(record: Record) -> bytes:
 
 
 def load(merchant: str, imp_uid: str, stored: bytes, snapshot: bytes) -> Record:
-    """The record that `dump` was given; both as they are stored. Raises `ValueError` for what is damaged."""
+    """The record that `dump` was given, from its stored form and the stored object. Raises `ValueError` if either is
+    damaged."""
     try:
         kept = _kept(stored)
         fields = {name: value.encode() for name, value in kept["fields"].items()}
@@ -32,29 +33,29 @@ def load(merchant: str, imp_uid: str, stored: bytes, snapshot: bytes) -> Record:
 
 
 def facts(stored: bytes) -> Facts:
-    """Only the facts of the record that `dump` was given. Raises `ValueError` for what is damaged."""
+    """Only the facts of the record that `dump` was given. Raises `ValueError` if it is damaged."""
     return _facts(_kept(stored))
 
 
 def status(stored: bytes) -> Status:
-    """Only the status of the record that `dump` was given. Raises `ValueError` for what is damaged."""
+    """Only the status of the record that `dump` was given. Raises `ValueError` if it is damaged."""
     return Status(_kept(stored)["fields"]["status"])
 
 
 def contradicts(stored: bytes) -> Sequence[str]:
-    """Only the events that the object of the record that `dump` was given contradicts. Raises `ValueError` for what is
-    damaged."""
+    """Only the ids of the events that i'mport no longer supports, from the record that `dump` was given. Raises
+    `ValueError` if it is damaged."""
     found: list[str] = wire.loads(_kept(stored)["fields"]["contradicts"])
     return found
 
 
 def rows(stored: bytes) -> int:
-    """About how many facts a packed record has."""
+    """An estimate of how many facts a packed record has."""
     return len(stored) // 20
 
 
 def requests(stored: bytes) -> tuple[CancellationRequest, ...]:
-    """Only the cancellation requests of the record that `dump` was given. Raises `ValueError` for what is damaged."""
+    """Only the cancellation requests of the record that `dump` was given. Raises `ValueError` if it is damaged."""
     return tuple(map(codec.load_request, wire.loads(_kept(stored)["fields"]["requests"])))
 
 

@@ -1,13 +1,13 @@
-"""What an entry of the outbox says: one thing that the ledger has written, as it is after that.
+"""The entries of the outbox. Each holds one object of the ledger as it is after a change.
 
-Times are in ms, Redis' time, as the script that wrote it knows them. Amounts are decimal numbers as text, in the
-currency's major unit, digit for digit as i'mport wrote them. `reason` and `error` are reasons as JSON, put into words
-by whoever shows them. Objects and bodies are as `schemas.compression` stores them.
+Times are in ms of Redis' clock. Amounts are decimal numbers as text, in the currency's major unit, digit for digit as
+i'mport wrote them. `reason` and `error` are reasons as JSON; the code that shows them puts them into words. Objects and
+bodies are stored as `schemas.compression` makes them.
 
-`revision` grows with every change of a thing, in a ledger that was begun anew, too: the greater one wins, whichever
-comes first. What has none never changes: the first one stays.
+`revision` grows with every change of an object, even in a ledger that was begun anew. The greater revision wins, in
+whichever order entries arrive. Objects without a revision never change: the first entry stays.
 
-A script that makes an entry of its own writes fields by name, and may leave out those that have a default.
+A script that makes an entry of its own writes fields by name, and may leave out fields that have a default.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A webhook as it came (what it says is a claim), and once more when it is settled, with what became of it: the
-    first `outcome` stays. `extra` is a JSON object of what else its body held, or ""."""
+    """A webhook as it came, whose fields are unverified claims; and once more with its outcome when it is settled. The
+    first `outcome` stays. `extra` is a JSON object of the body's other fields, or ""."""
 
     id: str
     merchant: str
@@ -38,11 +38,11 @@ class Notification:
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A payment. `first_at` is when it was first recorded, `changed_at` when it last changed. `next_look_at` is when it
-    has to be looked at unasked: None for one that is settled. `silent`: none of its events was delivered; `hidden`: it
-    is of a test channel, and does not exist for its merchant.
+    has to be refreshed even if nothing happens to it; None if it is settled. `silent`: none of its events was
+    delivered. `hidden`: it is of a test channel, and does not exist for its merchant.
 
-    `payer` is what the buyer typed, for searching; `contradicts` a JSON list of event ids; `record` the ledger's own
-    facts and requests, which history only keeps and gives back. `erased_at` says that a buyer was forgotten.
+    `payer` is what the buyer typed, for searching. `contradicts` is a JSON list of event ids. `record` has the ledger's
+    facts and requests, which history only stores and returns. `erased_at` is set once the buyer was erased.
     """
 
     merchant: str
@@ -71,7 +71,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class SharedObject:
-    """i'mport's object as one look found it, where it is too long to stand in each of the look's events."""
+    """i'mport's object of one look-up, if it is too long to be repeated in each event of that look-up."""
 
     merchant: str
     imp_uid: str
@@ -81,12 +81,12 @@ class SharedObject:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event. `body` is the callback's very bytes; where `object_revision` is given, without i'mport's object, which
-    is the `SharedObject` of that revision. `about` is the endpoint that an `endpoint.*` event is about; `sandbox`
-    says that the payment is of a test channel.
+    """An event. `body` has the callback's exact bytes. If `object_revision` is given, i'mport's object is missing from
+    it: it is the `SharedObject` of that revision. `about` is the endpoint that an `endpoint.*` event is about.
+    `sandbox`: the payment is of a test channel.
 
-    What follows `about` is said by the body, too, and stands here for lists and sums; `happened_at` is the fact's time,
-    `detail` the body's, as JSON.
+    The fields from `happened_at` to `detail` repeat values of the body, for lists and sums. `happened_at` is the fact's
+    time; `detail` is JSON.
     """
 
     id: str
@@ -111,8 +111,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event on its way to an endpoint. `state` is pending, delivered, dead or discarded; that one is held follows
-    from its endpoint, which is disabled. `attempts` counts them; `replay` is the replay that queued it."""
+    """An event on its way to an endpoint. `state` is pending, delivered, dead or discarded; a pending delivery counts as
+    held while its endpoint is disabled. `attempts` is a number; `replay` is the replay that queued the delivery."""
 
     event: str
     endpoint: str
@@ -131,13 +131,13 @@ class Delivery:
 
     @property
     def id(self) -> str:
-        """How operators call it."""
+        """The id that operators see."""
         return f"{self.event}.{self.endpoint}"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of a delivery: the `number`-th, 1 for the first. `response` is the first part of the answer's body."""
+    """One attempt of a delivery; `number` is 1 for the first. `response` is the first part of the answer's body."""
 
     imp_uid: str
     event: str
@@ -191,7 +191,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay, or one of its parts, from 0 on, and how far it is; `row` is the ledger's own."""
+    """The progress of a replay, or of one of its parts, which are numbered from 0; `row` is the ledger's own."""
 
     id: str
     state: str = "running"
@@ -204,7 +204,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """A reconciliation and how far it is; `row` is the ledger's own."""
+    """The progress of a reconciliation; `row` is the ledger's own."""
 
     id: str
     merchant: str
@@ -229,8 +229,8 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """A buyer of this payment is forgotten: what history holds of it is blanked. `record` replaces the payment's where
-    that is damaged."""
+    """The buyer of this payment is erased: history blanks everything it holds of the buyer. `record` replaces the
+    payment's record if that is damaged."""
 
     merchant: str
     imp_uid: str

@@ -1,7 +1,8 @@
-"""What a change of a payment puts into the outbox, as far as a worker knows it; a script's stamp adds the rest.
+"""The entries that a change of a payment adds to the outbox, as far as a worker knows them. A script's stamp adds the
+rest.
 
 An event's body is stored whole: compressed, i'mport's object in it costs less than a row of its own and a reference to
-that. Only a long object, which each of a look's many events would repeat, is shared.
+it. Only a long object, which each event of a look-up would repeat, is shared.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from schemas.payments.snapshot import Snapshot
 from schemas.times import unix
 
 SHARED_FROM = 16_384
-"""Bytes of an object that is shared by the events of its look, where there is more than one."""
+"""From this many bytes on, an object is shared by the events of its look-up, if there is more than one event."""
 MOST_PAYER = 300
-"""Characters that can be searched of what a buyer typed."""
+"""The first characters of what a buyer typed; only these can be searched."""
 
 
 def of_payment(record: Record, revision: int = 0, *, first_at: int = 0, changed_at: int = 0) -> Payment:
-    """The payment of a record that has a snapshot. The script adds `first_at`, `changed_at`, `fetched_at`,
+    """The entry of a payment whose record has a snapshot. The script adds `first_at`, `changed_at`, `fetched_at`,
     `next_look_at`, `silent` and `revision`."""
     snapshot = record.snapshot
     if snapshot is None:
@@ -56,15 +57,15 @@ def of_payment(record: Record, revision: int = 0, *, first_at: int = 0, changed_
 
 
 class EventEntries(NamedTuple):
-    """The entries of a change's events, and of the object that they share, if they do."""
+    """The entries of a change's events, and of the object that they share, if any."""
 
     events: tuple[Event, ...]
     shared: tuple[SharedObject, ...]
 
 
 def of_events(change: Change, revision: int) -> EventEntries:
-    """The events of a change. The script adds `recorded_at`, and `silent` where it decides so; `revision` names the
-    object that they share, for good."""
+    """The entries of a change's events. The script adds `recorded_at`, and `silent` if it decides so. `revision` is the
+    permanent name of the object that they share."""
     record, made = change.record, change.events
     shared = {event.callback.payment for event in made if event.callback.payment is not None}
     is_shared = len(made) > 1 and len(shared) == 1 and len(next(iter(shared))) >= SHARED_FROM
@@ -77,7 +78,7 @@ def of_events(change: Change, revision: int) -> EventEntries:
 def of_event(
     event: events.Event, merchant: str, imp_uid: str, *, object_revision: int | None = None, recorded_at: int = 0
 ) -> Event:
-    """One event; its body is stored without i'mport's object where ``object_revision`` says which that is."""
+    """The entry of one event. If ``object_revision`` names i'mport's object, the body is stored without it."""
     said = event.said or wire.loads(event.callback.text)
     data = said["data"]
     return Event(
@@ -102,8 +103,8 @@ def of_event(
 
 
 def payer(snapshot: Snapshot) -> str:
-    """What the buyer typed, in the form that is searched: name, address, number (as written and its digits alone) and
-    who paid in."""
+    """The text that a search for a buyer looks at: name, e-mail address, telephone number (as written and its digits
+    alone), and the names of depositors."""
     texts = [text for text in (*snapshot.buyer, *(row.depositor for row in snapshot.deposits)) if text]
     telephone = snapshot.buyer[2]
     if telephone:
@@ -112,5 +113,5 @@ def payer(snapshot: Snapshot) -> str:
 
 
 def searchable(texts: Iterable[str]) -> str:
-    """The texts as they are compared: composed, without capitals, a line each."""
+    """The texts in the form in which a search compares them: in NFC, without capitals, a line each."""
     return unicodedata.normalize("NFC", "\n".join(texts)).casefold()

@@ -1,4 +1,4 @@
-"""What an endpoint's deliveries put into the outbox: an attempt, and events that belong to no payment."""
+"""The outbox entries of an endpoint: its attempts, and events that belong to no payment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hash of the ledger's as an entry of the outbox has it: what Redis lists (field, value, …), as MessagePack."""
+"""A hash of the ledger as it is packed in an outbox entry: Redis' list of field, value, field, …, as MessagePack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgpack
 
 
 def unpack_row(packed: bytes) -> dict[str, bytes]:
-    """The fields of such a hash. Raises `ValueError` for what is none."""
+    """The fields of such a hash. Raises `ValueError` for other bytes."""
     try:
         flat = msgpack.unpackb(packed, raw=True)
         return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}

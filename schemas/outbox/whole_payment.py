@@ -1,4 +1,4 @@
-"""A payment with everything that belongs to it, as history has it: what a ledger that lacks it is given back."""
+"""A payment with everything that belongs to it, as history has it; it is put back into a ledger that lacks it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ Name = tuple[str, str]
 class WholePayment:
     """`payment` is None for events that belong to none (tests, and events about endpoints).
 
-    `events` are in the order in which they were recorded. Their bodies are plain, and lack i'mport's object where
-    `object_revision` names it; `objects` has it, plain, under that revision. A delivery's state is the stored one, so
-    held ones are pending; its attempts are the latest hundred, oldest first.
+    `events` are in the order in which they were recorded. Their bodies are not compressed. If an event has an
+    `object_revision`, its body lacks i'mport's object, which `objects` has, not compressed, under that revision. A
+    delivery's state is the stored one, so held deliveries are pending. Its attempts are the latest hundred, oldest
+    first.
     """
 
     payment: Payment | None

@@ -1,7 +1,7 @@
 """Every reason there is: its code, which programs may rely on, and the names of its parameters.
 
-Codes are words of the field in snake_case and never change their meaning. Parameters are plain JSON values: times as
-UNIX seconds, ids, numbers, short texts of i'mport, Redis or the system as they came; never sentences of ours.
+Codes are in snake_case and never change their meaning. Parameters are plain JSON values: times in UNIX seconds, ids,
+numbers, and short texts of i'mport, Redis or the system, unchanged. They are never sentences of ours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 
 
 class Kind(Enum):
-    """What a parameter is, for whoever shows it."""
+    """What a parameter is, for the code that shows it."""
 
     TIME = "time"  # UNIX seconds
     DURATION = "duration"  # seconds
@@ -21,7 +21,7 @@ class Kind(Enum):
     ENDPOINT = "endpoint"
     CHOICE = "choice"  # one of a few words, which each language has
     ENGLISH = "english"  # an English text that is not translated
-    TEXT = "text"  # as it is
+    TEXT = "text"  # shown unchanged
 
 
 KINDS: Mapping[str, Kind] = {
@@ -32,7 +32,7 @@ KINDS: Mapping[str, Kind] = {
     "endpoint": Kind.ENDPOINT,
     "text": Kind.ENGLISH,
 }
-"""By the name of a parameter; every other one is text."""
+"""The kind of a parameter by its name; a parameter with another name is text."""
 
 FRAMES = frozenset({"waiting", "held_until_enabled", "dead_until_retried", "redis_unusable", "webhook_unusable"})
 """Codes without a meaning of their own: they frame their cause."""
@@ -44,7 +44,7 @@ CAUSED = frozenset({
     "iamport_answer_broke_off", "proxy_unreachable", "iamport_no_payment", "merchant_credentials_unreadable",
     "sealing_key_needed", "url_leads_inside", "field_invalid", "spool_unusable", "webhook_unusable",
 })  # fmt: skip
-"""Codes that say nothing without a cause, so that a reason of them always has one."""
+"""Codes that say nothing without a cause, so that a reason with one of them always has one."""
 
 UNKNOWN = "unknown_reason"
 

@@ -1,4 +1,4 @@
-"""The English words of every reason; see `rendering` for what stands in braces and brackets.
+"""The English words of every reason; `rendering` explains the braces and brackets.
 
 The operator API, logs and the command line show these, and the callbacks about an endpoint's health carry them.
 """
@@ -346,4 +346,4 @@ CHOICES: Mapping[str, str] = {
     "network.documentation": "documentation",
     "network.isatap": "ISATAP",
 }
-"""The words for parameters that are one of a few, as `parameter.value`."""
+"""The words for the values of parameters of kind `CHOICE`, as `parameter.value`."""

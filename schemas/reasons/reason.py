@@ -15,10 +15,10 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is as it is. `code` is one of `CODES`, `params` are its parameters there; times are UNIX seconds.
-    `cause` is the reason behind this one, e.g. the last attempt's for a pause of a lane.
+    """Why something is as it is. `code` is one of `CODES`, which names its `params`; times are UNIX seconds. `cause` is
+    the reason behind this one: the reason for a lane's pause has that of the last attempt.
 
-    Raises `ValueError` for a code or parameters that are not registered, and where a code of `CAUSED` has no cause.
+    Raises `ValueError` for a code or parameters that are not registered, and for a code of `CAUSED` without a cause.
     """
 
     code: str
@@ -40,7 +40,7 @@ class Reason:
         return cls(code, params, cause)
 
     def because(self, cause: Reason | None) -> Reason:
-        """This reason with `cause` behind the causes that it has already."""
+        """This reason with `cause` at the end of its chain of causes."""
         if cause is None:
             return self
         return Reason(self.code, self.params, cause if self.cause is None else self.cause.because(cause))
@@ -52,13 +52,13 @@ class Reason:
 
 
 def dump(reason: Reason) -> bytes:
-    """A reason as it is stored: compact JSON, without what is empty."""
+    """A reason as it is stored: compact JSON, without empty members."""
     return orjson.dumps(as_row(reason))
 
 
 def load(text: bytes | str) -> Reason:
-    """The reason that `dump` or a script wrote. What a newer version wrote is the reason `unknown_reason`, as is a text
-    that is no reason at all."""
+    """The reason that `dump` or a script wrote. A reason that only a newer version knows becomes `unknown_reason`, and
+    so does a text that is no reason at all."""
     try:
         return of_row(orjson.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -66,12 +66,12 @@ def load(text: bytes | str) -> Reason:
 
 
 def stored(text: bytes | str | None) -> Reason | None:
-    """The reason of a stored field; None where it is absent or empty."""
+    """The reason of a stored field; None if the field is absent or empty."""
     return load(text) if text else None
 
 
 def as_row(reason: Reason) -> dict[str, Any]:
-    """A reason as JSON holds it, without what is empty."""
+    """A reason as an object for JSON, without empty members."""
     row: dict[str, Any] = {"code": reason.code}
     if reason.params:
         row["params"] = dict(reason.params)
@@ -81,7 +81,7 @@ def as_row(reason: Reason) -> dict[str, Any]:
 
 
 def of_row(row: Mapping[str, Any]) -> Reason:
-    """The reason of a row of JSON."""
+    """The reason in such an object."""
     cause = of_row(row["cause"]) if row.get("cause") else None
     code, params = row["code"], row.get("params") or {}
     if code not in CODES or params.keys() != set(CODES[code]) or (code in CAUSED and cause is None):

@@ -1,8 +1,8 @@
 """Reasons in words: templates of any language are filled in here, and here only.
 
 In a template `{name}` is a parameter, `{name!r}` the same in quotes, `{name:attempt|attempts}` a count with the noun
-for one and for several, `{cause}` the words of the cause. What stands in square brackets is left out where a parameter
-(or the cause) in it is absent. Where a template does not place its cause, this follows behind a semicolon.
+for one and for several, `{cause}` the words of the cause. A section in square brackets is left out if a parameter (or
+the cause) in it is absent. If a template does not place its cause, the cause follows after a semicolon.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _SECTION = re.compile(r"\[([^\]]*)\]")
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """`templates` by code, and `choices`: the words for parameters that are one of a few (`merchant` of `kind`), as
-    `kind.merchant`."""
+    """`templates` by code. `choices` are the words for parameters of kind `CHOICE`: those for the value `merchant` of
+    the parameter `kind` are at `kind.merchant`."""
 
     templates: Mapping[str, str]
     choices: Mapping[str, str]
@@ -33,7 +33,7 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a sentence: words as they are where `kind` is None, else a value to be shown as what it is."""
+    """A part of a sentence: words if `kind` is None, else a value to be shown by its kind."""
 
     kind: Kind | None
     value: Value
@@ -107,9 +107,9 @@ def _shown(field: _Field, value: Value, language: Language) -> Iterator[Piece]:
 
 @cache
 def _parsed(template: str) -> tuple[tuple[bool, tuple[str | _Field, ...]], ...]:
-    """The sections of a template with whether each is optional."""
+    """The sections of a template, each with whether it is optional."""
     found = []
-    # Splitting at a group gives what is outside and inside of brackets in turn.
+    # Splitting at a group yields texts outside and inside of brackets in turn.
     for place, text in enumerate(_SECTION.split(template)):
         parts: list[str | _Field] = []
         for literal, name, spec, conversion in Formatter().parse(text):
