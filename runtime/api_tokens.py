@@ -12,7 +12,7 @@ from runtime.setting_values import ApiToken, Rights
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The holder of a valid token: `name` is the token's fingerprint, `actor` who it is for people."""
+    """The holder of a valid token: `name` is the token's fingerprint, `actor` the name that people see."""
 
     name: str
     rights: Rights
@@ -20,12 +20,12 @@ class Caller:
 
     @property
     def read_only(self) -> bool:
-        """Whether it may change nothing."""
+        """Whether the token does not allow changes."""
         return self.rights != "write"
 
     @property
     def metrics_only(self) -> bool:
-        """Whether it is valid for /metrics only."""
+        """Whether the token is valid for /metrics only."""
         return self.rights == "metrics"
 
 
@@ -36,14 +36,14 @@ class ApiTokens:
         self._known = [(_digest(token.value.get_secret_value()), token) for token in tokens]
 
     def caller(self, authorization: str | None) -> Caller | None:
-        """The caller that an `Authorization` header authenticates; None where its token is not valid."""
+        """The caller that an `Authorization` header authenticates; None if its token is not valid."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         return self.holder(token.strip())
 
     def holder(self, token: str) -> Caller | None:
-        """The holder of this token; None where it is not valid."""
+        """The holder of this token; None if it is not valid."""
         given = _digest(token)
         found: Caller | None = None
         for digest, known in self._known:

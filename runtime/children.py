@@ -1,7 +1,7 @@
 """Do the same work in several processes: replace one that dies, and stop all of them together.
 
-They are forks, so what is imported is in memory once and a replacement starts at once. Whoever forks must have started
-no thread, no event loop and no connection.
+The processes are forks: they share the memory of imported modules, and a replacement starts at once. The parent must
+not have started a thread, an event loop or a connection before it forks.
 """
 
 from __future__ import annotations
@@ -24,25 +24,26 @@ from schemas.errors import BadSetting
 log = structlog.get_logger()
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds from a death to the replacement's start: after the first death, and after many in a row."""
+"""Seconds from a death to the start of the replacement: after the first death, and after many in a row."""
 STEADY_AFTER = 60.0
-"""Seconds of life after which a death is no longer one of a row."""
+"""Seconds of life after which a death starts a new row."""
 
 
 def pause(deaths: int) -> float:
-    """Seconds to wait before a process is replaced that has died this often in a row."""
+    """Seconds to wait before replacing a process after this many deaths in a row."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(deaths - 1, 16))
 
 
 @dataclass(frozen=True, slots=True)
 class _Child:
-    """A running child. ``report`` is a pipe with the text of the `BadSetting` that ends it; it closes as it ends."""
+    """A running child. It writes the text of a `BadSetting` that ends it to the pipe ``report``, which closes when the
+    child ends."""
 
     pid: int
     report: int
     began: float
     deaths: int
-    """How many before it have died in a row."""
+    """The deaths in a row before this child."""
 
 
 class Children:
@@ -52,13 +53,13 @@ class Children:
         self._work = work
         self._stop_within = stop_within
         self._waiting = [(0.0, 0)] * count
-        """For each child that does not run: when it starts, and how many before it have died in a row."""
+        """For each child that is not running: when to start it, and the deaths in a row before it."""
         self._running: list[_Child] = []
 
     def run(self) -> int:
-        """Keep all of them running until SIGTERM or SIGINT, then stop them within ``stop_within`` seconds; 0.
+        """Keep all children running until SIGTERM or SIGINT, then stop them within ``stop_within`` seconds. Returns 0.
 
-        Raises the first `BadSetting` that ends one of them, once all have ended.
+        If a `BadSetting` ends a child, stops all and raises it.
         """
         woken, wake = os.pipe()
         self._lifeline = os.pipe()
@@ -98,7 +99,7 @@ class Children:
         self._waiting.append((now + pause(deaths), deaths))
 
     def _stop(self) -> None:
-        """End all: SIGTERM, and SIGKILL to those that have not ended in time."""
+        """End all children: SIGTERM, then SIGKILL to those that have not ended in time."""
         notify_stopping()
         ends = time.monotonic() + self._stop_within
         for child in self._running:
@@ -116,7 +117,7 @@ class Children:
         return select.select([*others, *(child.report for child in self._running)], [], [], timeout)[0]
 
     def _reap(self, child: _Child) -> tuple[str, int]:
-        """What it refused to work with, if anything, and its exit status: negative for a signal."""
+        """The text of the child's `BadSetting`, if there was one, and its exit status: negative for a signal."""
         self._running.remove(child)
         with os.fdopen(child.report, "rb") as report:
             refusal = report.read().decode()
@@ -124,7 +125,7 @@ class Children:
 
     def _fork(self, deaths: int) -> _Child:
         reading, writing = os.pipe()
-        with blocked(STOP_SIGNALS):  # until the child has handlers of its own, it would wake its parent
+        with blocked(STOP_SIGNALS):  # a signal to the child would wake its parent until it has handlers of its own
             pid = os.fork()
             if pid == 0:
                 self._live(writing)
@@ -132,11 +133,11 @@ class Children:
         return _Child(pid, reading, time.monotonic(), deaths)
 
     def _live(self, report: int) -> NoReturn:
-        """The whole life of a child, which must never return into its parent's code."""
+        """The whole life of a child. It never returns, as it would go on with its parent's code."""
         status = 1
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            ignore([signal.SIGINT])  # a terminal's Ctrl-C reaches the parent, too, which stops all
+            ignore([signal.SIGINT])  # Ctrl-C in a terminal reaches the parent, too, and the parent stops all children
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
             lives, end = self._lifeline
             os.close(end)
@@ -151,8 +152,8 @@ class Children:
 
 
 def _end_with_parent(lives: int, stop_within: float) -> None:
-    """Stop this process once its parent has gone, however it went: whoever restarts the parent starts new ones."""
-    os.read(lives, 1)  # nothing is written to it: it returns when the other end is closed
+    """Stop this process once its parent is gone, even if it was killed: a restarted parent starts its own children."""
+    os.read(lives, 1)  # the parent never writes: this returns when the other end is closed
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(stop_within)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""Secrets at rest: what the ledger stores of them is sealed with RELAY_ENCRYPTION_KEY.
+"""Secrets at rest: the ledger stores them sealed with RELAY_ENCRYPTION_KEY.
 
-Fernet takes nonce and time from the system; only the sealed text depends on them.
+Fernet takes nonce and time from the system; only the sealed text depends on these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from schemas.reasons import Reason
 
 
 class Sealer:
-    """Seals with the first key, opens with any: put a new key in front to change it. Its repr shows no key."""
+    """Seals with the first key and opens with any. To change the key, put a new one in front. `repr` shows no key."""
 
     __slots__ = ("_fernet", "_first")
 
@@ -42,7 +42,7 @@ class Sealer:
             raise Unreadable(Reason.of("value_unreadable")) from None
 
     def reseal(self, sealed: str) -> str:
-        """`sealed` itself where the first key opens it or it is empty, else the same text sealed with the first key.
+        """`sealed` unchanged if it is empty or the first key opens it; else its text, sealed with the first key.
 
         Raises `Unreadable`.
         """

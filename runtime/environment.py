@@ -15,7 +15,7 @@ from schemas.errors import BadSetting
 
 FILE = "_FILE"
 LARGEST_FILE = 65_536
-"""Bytes: a setting is one line, and a wrong path may name any file."""
+"""The most bytes that are read: a setting is one line, and a wrong path may name any file."""
 
 EXAMPLES = ("RELAY_ENDPOINT_SECRET",)
 """Variables of the receivers in ``docs/examples``, which often run in the same shell."""
@@ -27,7 +27,7 @@ _SERVICE_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
 def gather(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
     """The text of each known variable that is set, from the environment or its file; a blank one counts as not set.
 
-    Raises `BadSetting` for a variable that is given twice, for a value in quotes, and for a file that holds no usable
+    Raises `BadSetting` for a variable that is given in both ways, for a value in quotes, and for a file without usable
     text.
     """
     texts = {}
@@ -46,7 +46,7 @@ def gather(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
 
 
 def refuse_unknown(environ: Mapping[str, str], known: Iterable[str]) -> None:
-    """Raise `BadSetting` for the first variable of ours that does not exist, with the nearest name that does."""
+    """Raise `BadSetting` for the first `RELAY_…` that does not exist, with the nearest name that does."""
     names = [name for name in known if name.startswith("RELAY_")]
     names += [name + FILE for name in names]
     accepted = {*names, *EXAMPLES}
@@ -58,8 +58,8 @@ def refuse_unknown(environ: Mapping[str, str], known: Iterable[str]) -> None:
 
 
 def _is_service_link(name: str, value: str) -> bool:
-    """Whether Kubernetes has set it: pods get variables that describe every service, also one called `relay`
-    (kubernetes.io, "Accessing the Service", environment variables)."""
+    """Whether Kubernetes has set this variable: pods get variables that describe every service, and a service may be
+    called `relay` (kubernetes.io, "Accessing the Service", environment variables)."""
     return bool(_SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and _SERVICE_URL.fullmatch(value)))
 
 

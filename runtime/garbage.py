@@ -6,8 +6,8 @@ import gc
 
 
 def collect_less() -> None:
-    """Run the garbage collector less often. It used a tenth of a worker's CPU for little: the objects that exist by now
-    stay, and reference counting frees nearly all that a batch of payments allocates."""
+    """Run the garbage collector less often. It took a tenth of a worker's CPU and freed little: objects that exist by
+    now stay, and reference counting frees nearly everything that a batch of payments allocates."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

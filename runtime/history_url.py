@@ -1,4 +1,4 @@
-"""What a URL of history's database means.
+"""Parses the URL of history's database.
 
     sqlite:///file                 relative to where the process runs; sqlite:////file from the root
     postgresql://[user[:password]@]host[:port]/database[?options]
@@ -28,7 +28,7 @@ class HistoryUrlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class HistoryUrl:
-    """An SQLite file, or the server and database of PostgreSQL with what psycopg takes beside these."""
+    """An SQLite file, or a PostgreSQL server and database, with further parameters of psycopg."""
 
     file: Path | None = None
     host: str = ""
@@ -39,7 +39,7 @@ class HistoryUrl:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """As it may be shown: without user and password."""
+        """The URL without user and password, so that it may be shown."""
         return f"sqlite:///{self.file}" if self.file is not None else f"postgresql://{self.host}/{self.database}"
 
 

@@ -1,9 +1,10 @@
 """uvicorn's HTTP/1.1, for clients that offer to speak something else.
 
-A client may offer another protocol with any request: `Upgrade: h2c`, as the JDK's HttpClient does with every first
-request over plain http, or `Upgrade: websocket`. A server that does not want it answers the request as if nothing had
-been offered (RFC 9110, 7.8). httptools, however, stops parsing after the head of such a request, and uvicorn then takes
-its body for the next request. So the head is parsed a second time without the offer, and the body after it.
+A client may offer another protocol with any request, with `Upgrade: h2c` or `Upgrade: websocket`; the JDK's HttpClient
+does so with every first request over plain http. A server that does not want the protocol answers the request as if
+nothing had been offered (RFC 9110, 7.8). httptools, however, stops parsing after the head of such a request, and
+uvicorn then takes the body for the next request. So this class parses the head a second time without the offer, and
+then the body.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _stops(self, data: bytes | memoryview) -> bool:
-        """Feed the parser; whether it stopped after an offer, at `_stopped_at`. Raises `HttpParserError`."""
+        """Feed the parser; True if it stopped after an offer, at `_stopped_at`. Raises `HttpParserError`."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -65,7 +66,7 @@ class HttpProtocol(HttpToolsProtocol):
         lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
         lines += [b"%s: %s" % header for header in _without_offer(self.headers)]
         self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn sets it: bytes may follow a request that closes the connection.
+        # uvicorn sets this, too: bytes may follow a request that closes the connection.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
         return True

@@ -23,8 +23,8 @@ OnTick = Callable[[Iterable[Any], float], object]
 
 
 class HttpServer(uvicorn.Server):
-    """Serves an ASGI application. uvicorn's own signal handlers would end the process by the signal, before anything
-    could be closed; here SIGTERM and SIGINT end the serving, and the process goes on to its own end."""
+    """Serves an ASGI application. After SIGTERM or SIGINT it stops serving and returns, so that the process can close
+    what it has open. uvicorn's own handlers would end the process by the signal instead."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class HttpServer(uvicorn.Server):
             log_config=None,
             log_level=logging.ERROR,  # each process logs its own start and end, and a client's errors are not ours
             access_log=False,
-            proxy_headers=False,  # whom to believe is for the application to decide
+            proxy_headers=False,  # the application decides which proxies to believe
             server_header=False,
             timeout_keep_alive=idle_seconds,
             timeout_graceful_shutdown=last_answers,
@@ -58,21 +58,21 @@ class HttpServer(uvicorn.Server):
         self._stops_by_signals = stops_by_signals
 
     async def serve_on(self, listener: socket) -> None:
-        """Answer requests until SIGTERM, SIGINT or `end`; a second signal does not wait for answers under way."""
+        """Answer requests until SIGTERM, SIGINT or `end`. A second signal ends it without the answers under way."""
         await self.serve(sockets=[listener])
 
     def end(self) -> None:
-        """Answer what is under way, and end."""
+        """Answer the requests under way, then end."""
         self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Around the serving: handle the signals that stop it."""
+        """Handle the signals that stop the server while it serves."""
         with handled_in_loop(self._stop) if self._stops_by_signals else nullcontext():
             yield
 
     async def on_tick(self, counter: int) -> bool:
-        """`TICKS` times a second; whether to end."""
+        """uvicorn calls this `TICKS` times a second; True ends the server."""
         if self._every_second is not None and counter % TICKS == 0:
             self._every_second(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)

@@ -11,7 +11,7 @@ from schemas.errors import BadSetting
 def listen(host: str, port: int, *, backlog: int | None = None) -> socket.socket:
     """A socket that listens there. `::` includes every IPv4 address where the system's sockets can do both.
 
-    Raises `BadSetting` where that is not possible, e.g. because the port is taken.
+    Raises `BadSetting` if that is not possible, e.g. because the port is taken.
     """
     try:
         return _listen(host, port, backlog)
@@ -20,9 +20,9 @@ def listen(host: str, port: int, *, backlog: int | None = None) -> socket.socket
 
 
 def listen_from(host: str, first: int, setting: str) -> socket.socket:
-    """A socket that listens there, on the first port that is not taken, from the one on that a setting names.
+    """A socket that listens on the first free port from `first` on; `setting` names the setting that has `first`.
 
-    Raises `BadSetting` where there is none.
+    Raises `BadSetting` if no port can be listened on.
     """
     for port in range(first, 65536):
         try:
@@ -37,8 +37,8 @@ def _listen(host: str, port: int, backlog: int | None = None) -> socket.socket:
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
     both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     listener = socket.create_server((host, port), family=family, backlog=backlog, dualstack_ipv6=both)
-    # Connections inherit it. asyncio sets it only where a socket names its protocol, which these do not: the body
-    # of an answer would wait for the client's delayed acknowledgement of the headers, 40 ms.
+    # Connections inherit TCP_NODELAY. asyncio sets it only on sockets that name their protocol, which these do not.
+    # Without it, the body of an answer waits 40 ms for the client's delayed acknowledgement of the headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

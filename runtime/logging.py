@@ -1,7 +1,7 @@
-"""How every process logs: one line an event on stderr, snake_case names and fields, nothing private.
+"""How every process logs: one line for each event on stderr, with snake_case names and fields and nothing private.
 
-`process.run` calls `configure` once. Lines of Dramatiq, uvicorn and redis-py are handled in the same way, so they are
-masked and shaped like ours.
+`process.run` calls `configure` once. Lines of Dramatiq, uvicorn and redis-py pass through the same processors, so they
+are masked and formatted like ours.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ MASK = "***"
 LINES, BURST = 100.0, 500.0
 
 _PIECE = 4096
-"""Bytes that a pipe takes at once where it takes any (pipe(7), PIPE_BUF)."""
+"""Bytes that a pipe that is ready to write takes without blocking (pipe(7), PIPE_BUF)."""
 _PATIENCE = 1.0
-"""Seconds for which the process waits for a slow reader of its log."""
+"""The most seconds for which the process waits for a slow reader of its log."""
 
 _CHATTY = ("alembic", "httpx", "httpcore", "urllib3", "uvicorn.access", "asyncio")
 
@@ -51,7 +51,7 @@ def _luhn(digits: str) -> bool:
 
 
 def _card(match: re.Match[str]) -> str:
-    """A number that stands alone is masked; within an id (`imp_…`) only when it could be a card's."""
+    """Masks a number that stands alone. A number within an id (`imp_…`) is masked only if it could be a card's."""
     before, number = match[1], match[2]
     if before and not _luhn(re.sub(r"\D", "", number)):
         return match[0]
@@ -59,7 +59,7 @@ def _card(match: re.Match[str]) -> str:
 
 
 def _masked_text(text: str) -> str:
-    # Nearly every text holds nothing of the kind; finding that out is most of what a line costs, so it is cheap.
+    # Nearly every text holds nothing to mask. These checks are most of the cost of a line, so they are cheap ones.
     if _MAYBE_DIGITS.search(text):
         text = _DIGITS.sub(_card, text)
     if "://" in text:
@@ -76,7 +76,7 @@ def _is_private(name: str) -> bool:
 
 
 def masked(name: str, value: Any) -> Any:
-    """The value as a log may have it under this name; a value that JSON does not know becomes its masked `repr`."""
+    """The value as a log may show it under this name. A value of a type that JSON lacks becomes its masked `repr`."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float):
@@ -104,17 +104,18 @@ def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 
 class _Budget:
-    """Lines of one event at `info`, up to `LINES` a second; the next one that is written has the number left out.
+    """Limits the lines of each event at `info` to `LINES` a second. The next line that is written has the number of
+    those that were left out.
 
-    A line costs about as much as refreshing a payment does, and its content is in the ledger anyway. Warnings and
-    errors are always written, and at level `debug` everything is.
+    A line costs about as much as the refresh of a payment, and its content is in the ledger anyway. Warnings and errors
+    are always written. At level `debug` everything is.
     """
 
     def __init__(self) -> None:
         self._left: dict[str, tuple[float, float, int]] = {}
 
     def spend(self, event: str) -> int | None:
-        """How many lines were left out before this one, if it is to be written; None if it is left out as well."""
+        """How many lines were left out before this one; None if this one has to be left out as well."""
         now = time.monotonic()
         lines, at, left_out = self._left.get(event, (BURST, now, 0))
         lines = min(lines + (now - at) * LINES, BURST)
@@ -126,7 +127,7 @@ class _Budget:
 
 
 def _sparing(logger: type[FilteringBoundLogger]) -> type[FilteringBoundLogger]:
-    """The same logger within a budget at `info`: a line that is left out is only counted."""
+    """The same logger with a budget at `info`: a line beyond the budget is only counted."""
     budget, write = _Budget(), logger.info
 
     def info(self: FilteringBoundLogger, event: str, *args: Any, **fields: Any) -> Any:
@@ -139,9 +140,12 @@ def _sparing(logger: type[FilteringBoundLogger]) -> type[FilteringBoundLogger]:
 
 
 class _Unfailing:
-    """A stream that drops what it cannot write: neither a full disk under a log file nor an unread pipe may prevent
-    webhooks from being answered. It waits for a slow reader, but a tenth of the time at most. The next line that is
-    written is preceded by one with the number of those that were dropped."""
+    """A stream that drops lines that it cannot write: neither a full disk nor a pipe that no process reads may keep
+    webhooks from being answered.
+
+    It waits for a slow reader, but for a tenth of the time at most. Before the next line that it can write, it writes
+    one with the number of lines that it dropped.
+    """
 
     def __init__(self, stream: TextIO, *, as_json: bool) -> None:
         self._stream = stream
@@ -197,7 +201,7 @@ class _Unfailing:
 
 
 def _poll(stream: TextIO) -> select.poll | None:
-    """A poll that shows whether a piece can be written at once; None for a stream that is no file."""
+    """A poll that shows whether a piece can be written at once; None for a stream without a file descriptor."""
     try:
         descriptor = stream.fileno()
     except (OSError, AttributeError):
@@ -208,7 +212,7 @@ def _poll(stream: TextIO) -> select.poll | None:
 
 
 def configure(log_format: Literal["json", "console"], log_level: str, stream: TextIO | None = None) -> None:
-    """Send everything from `log_level` up to `stream` (stderr when None), as JSON or, for people, as text."""
+    """Write everything from `log_level` up to `stream` (stderr when None), as JSON or, for people, as text."""
     stream = stream or sys.stderr
     output = _Unfailing(stream, as_json=log_format == "json")
     level = logging.getLevelNamesMapping()[log_level.upper()]

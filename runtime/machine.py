@@ -1,4 +1,4 @@
-"""What the machine lets this process use."""
+"""How much of the machine this process may use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def usable_cores() -> int:
-    """How many cores this process may run on; all of the machine's where the system does not say."""
+    """How many cores this process may run on; all cores of the machine if the system does not say."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""Prometheus metrics: declared once with their help, counted as plain numbers, turned into metrics by a scrape.
+"""Prometheus metrics: declared once with their help, counted as plain numbers, turned into metrics at each scrape.
 
-prometheus_client's own counters take a lock and look up labels for every increment, which would be a good part of the
-cost of accepting a webhook. Code in one event loop needs no lock.
+prometheus_client's own counters take a lock and look up labels for every increment. That would be a good part of the
+cost of accepting a webhook, and code in one event loop needs no lock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LONG_SECONDS = (*SECONDS, 30.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0)
 """Upper bounds of a histogram's buckets."""
 MOST_VALUES = 300
-"""Values of a label that comes from outside, e.g. names of merchants; all others count as `OTHER`."""
+"""The most values of a label that come from outside, e.g. names of merchants; further values count as `OTHER`."""
 OTHER = "other"
 
 
@@ -103,7 +103,7 @@ class GaugeByLabel:
 
 
 class Metrics:
-    """What one process exposes: what is declared here, in that order, the version and `process_*`."""
+    """Everything that one process exposes: the metrics declared here, in that order, the version, and `process_*`."""
 
     def __init__(self) -> None:
         version = {relay_version(): 1.0}

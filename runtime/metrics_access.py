@@ -1,4 +1,4 @@
-"""Who may read `/metrics`: this machine, and whoever has a token."""
+"""Who may read `/metrics`: this machine, and clients with a token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OF_PROXIES = (b"x-forwarded-for", b"forwarded")
 
 
 class MetricsAccess:
-    """Access for this machine and for the holders of these tokens, whatever else they are good for."""
+    """Access for this machine and for the holders of these tokens, whatever their rights."""
 
     def __init__(self, tokens: Iterable[ApiToken]) -> None:
         self._tokens = ApiTokens(tokens)

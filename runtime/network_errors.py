@@ -23,7 +23,7 @@ _DNS_CODES = {
     socket.EAI_NONAME: "dns_no_host",
     socket.EAI_AGAIN: "dns_unanswered",
 }
-# OpenSSL's reasons are all in capitals (`CA_MD_TOO_WEAK`); of these words the capitals belong to them.
+# OpenSSL's reasons are all in capitals (`CA_MD_TOO_WEAK`). These words are not put into lower case.
 _NAMES = {"TLSV1": "TLSv1", "SSLV3": "SSLv3"} | {
     name: name
     for name in ("CA", "CRL", "DH", "EC", "EE", "HTTP", "HTTPS", "IP", "MD", "OCSP", "PSK", "RSA", "SSL", "TLS")
@@ -36,17 +36,17 @@ def causes(failure: BaseException) -> Iterator[BaseException]:
     error: BaseException | None = failure
     while error is not None and error not in chain:
         chain.append(error)
-        # aiohttp has the system's own error there.
+        # aiohttp keeps the system's own error there.
         error = error.__cause__ or getattr(error, "os_error", None)
     return reversed(chain)
 
 
 def reason_of(error: BaseException) -> Reason | None:
-    """The reason that one error stands for; None where it is neither of TLS nor DNS nor the system."""
+    """The reason for one error; None if the error is not of TLS, DNS or the system."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Reason.of("tls_failed", error=lowered(error.verify_message.rstrip(".")))
     if isinstance(error, ssl.SSLError):
-        # One that Python made, not OpenSSL, has no reason.
+        # An error that Python raised, not OpenSSL, has no reason.
         reason = getattr(error, "reason", None) or "handshake failed"
         words = (_NAMES.get(word, word.lower()) for word in reason.replace("_", " ").split())
         return Reason.of("tls_failed", error=" ".join(words))
@@ -61,5 +61,5 @@ def reason_of(error: BaseException) -> Reason | None:
 
 
 def lowered(text: str) -> str:
-    """A sentence as it stands behind a colon: a word in capitals at its beginning (`EE certificate …`) keeps them."""
+    """A sentence for use after a colon: with a small first letter, unless the first word is all in capitals."""
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -1,5 +1,5 @@
-"""The tracer that exports: OpenTelemetry's SDK, which reads the standard `OTEL_*` variables itself. The one module that
-imports it; it comes with the extra `otel`."""
+"""The tracer that exports spans, made with OpenTelemetry's SDK, which reads the standard `OTEL_*` variables itself.
+Only this module imports the SDK, which comes with the extra `otel`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runtime.tracing import Kind, Value
 from runtime.version import relay_version
 
 EXPORT_WITHIN = 3.0
-"""Seconds for which a process that ends waits for its last spans to be exported."""
+"""Seconds for which an ending process waits until its last spans are exported."""
 
 _HEADER = "traceparent"
 _KINDS = {
@@ -34,7 +34,7 @@ _LOGGER = "opentelemetry"
 
 
 class OpenTelemetry:
-    """A tracer whose spans go to a collector in the background; while that is away, they are dropped."""
+    """A tracer that sends its spans to a collector in the background; while the collector is away, it drops them."""
 
     def __init__(self, process: str, environ: Mapping[str, str]) -> None:
         """`process` names the service where `OTEL_SERVICE_NAME` does not."""
@@ -55,7 +55,7 @@ class OpenTelemetry:
         seconds_ago: float = 0.0,
         **attributes: Value | None,
     ) -> OpenSpan | None:
-        """As `Tracer` has it."""
+        """See `Tracer.begin`."""
         span = self._tracer.start_span(
             name,
             _context(parent),
@@ -69,7 +69,7 @@ class OpenTelemetry:
         return OpenSpan(span)
 
     def close(self) -> None:
-        """Export what is left, for `EXPORT_WITHIN` at most."""
+        """Export the remaining spans, within `EXPORT_WITHIN`."""
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         closing.join(EXPORT_WITHIN)
@@ -87,7 +87,7 @@ class OpenSpan:
         self.traceparent = carrier[_HEADER]
 
     def end(self, error: str = "", **attributes: Value | None) -> None:
-        """As `Span` has it."""
+        """See `Span.end`."""
         self._span.set_attributes(_named(attributes))
         if error:
             self._span.set_status(trace.StatusCode.ERROR, error)
@@ -95,7 +95,7 @@ class OpenSpan:
 
 
 class _OnceAMinute(logging.Filter):
-    """Passes one line a minute for each place in the code: a collector that is away would fill a disk."""
+    """Passes one line a minute for each place in the code, so that a missing collector does not fill the disk."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -109,14 +109,14 @@ class _OnceAMinute(logging.Filter):
 
 
 def _limit_logs() -> None:
-    # A filter of a logger does not see the lines of those below it, so each of them that writes gets one.
+    # A logger's filter does not see lines of the loggers below it, so each logger that writes gets its own.
     once_a_minute = _OnceAMinute()
     for name in [name for name in logging.root.manager.loggerDict if name.startswith(_LOGGER)]:
         logging.getLogger(name).addFilter(once_a_minute)
 
 
 def _context(traceparent: str) -> Context:
-    """The context of a `traceparent`; an empty one for what is none."""
+    """The context of a `traceparent`; an empty context if it is invalid."""
     return _PROPAGATOR.extract({_HEADER: traceparent}, Context()) if traceparent else Context()
 
 

@@ -1,8 +1,8 @@
-"""Background work: steps that a process repeats as long as it lives, each at its own interval, under supervision.
+"""Background work: steps that a process repeats as long as it lives, each at its own interval.
 
 Any error of Redis or of history is temporary: it is logged once a minute, and the step is repeated. Any other error is
-a bug of ours. It ends the process with a critical log line, so that its supervisor starts another one: a process that
-seems alive but has stopped part of its work would go unnoticed.
+a bug of ours and ends the process with a critical log line, so that the supervisor starts another process. Otherwise a
+process that seems alive but has stopped part of its work would go unnoticed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from schemas.errors import BadSetting, HistoryUnavailable, LedgerUnavailable
 log = structlog.get_logger()
 
 AWAY_PAUSE = 0.1
-"""Seconds after which a step that waits by itself is repeated while Redis or history is away."""
+"""While Redis or history is away: seconds until a step that waits by itself is repeated."""
 
 
 class Periodic(NamedTuple):
-    """A step, and the seconds between its end and its next start; 0 for one that waits by itself. With ``once`` it is
-    repeated until it succeeds. ``retry``: the seconds while Redis or history is away, where these are others."""
+    """A step, and the ``seconds`` between its end and its next start; 0 for a step that waits by itself. With ``once``
+    it is repeated only until it succeeds. ``retry`` replaces ``seconds`` while Redis or history is away; 0 does not."""
 
     name: str
     step: Callable[[], Awaitable[object]]
@@ -35,7 +35,7 @@ class Periodic(NamedTuple):
 
 
 class Background:
-    """Runs all tasks side by side. ``on_failure`` is called when one of them ends although it should go on."""
+    """Runs all tasks side by side. Calls ``on_failure`` when a task ends that should go on."""
 
     def __init__(self, tasks: Iterable[Periodic], on_failure: Callable[[], object] = lambda: None) -> None:
         self._tasks = tuple(tasks)
@@ -46,30 +46,30 @@ class Background:
         self._away_logged = False
         self._repeats = Repeats()
         self.failure: BaseException | None = None
-        """What ended a task that should go on; the process has to end, too."""
+        """The error that ended a task that should go on; the process has to end, too."""
 
     def start(self) -> None:
-        """Start all of them in the running event loop."""
+        """Start all tasks in the running event loop."""
         for task in self._tasks:
             running = asyncio.create_task(self._repeat(task), name=task.name)
             self._running[task.name] = running
             running.add_done_callback(self._ended)
 
     def stop(self, *names: str) -> None:
-        """End the tasks of these names, or all of them; a step under way is cancelled."""
+        """End the tasks with these names, or all without names; a step under way is cancelled."""
         for name in names or self._running:
             self._stopped.add(name)
             self._running[name].cancel()
 
     def status(self) -> int:
-        """The exit status of the process: 0, or 1 where a task has failed. Raises the `BadSetting` that ended one."""
+        """The exit status of the process: 0, or 1 if a task failed. If a `BadSetting` ended a task, raises it."""
         if isinstance(self.failure, BadSetting):
             raise self.failure
         return 0 if self.failure is None else 1
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run all of them while the block runs."""
+        """Run all tasks while the block runs."""
         self.start()
         try:
             yield

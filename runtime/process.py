@@ -11,9 +11,10 @@ from schemas.errors import BadSetting
 
 
 def run(work: Callable[[Settings], int], only: Sequence[str] | None = None) -> int:
-    """Load the settings, or no more than those named in `only`, set up the log, and do the work; the exit status.
+    """Load the settings (with `only`, just the variables that it names), set up the log, do the work, and return the
+    exit status.
 
-    `BadSetting`, at the start or from `work`, is one line on standard error and status 1.
+    A `BadSetting`, at the start or from `work`, becomes one line on standard error and status 1.
     """
     try:
         settings = Settings.load(only=only)

@@ -1,7 +1,7 @@
 """Where a request comes from, behind the proxies that an operator has named.
 
-`X-Forwarded-*` is believed only from RELAY_TRUSTED_PROXIES. Each proxy appends the address it saw, so the right-most
-hop that is not a trusted proxy is the source; anyone could have written what stands left of it. `Forwarded` (RFC 7239)
+`X-Forwarded-*` is believed only from RELAY_TRUSTED_PROXIES. Each proxy appends the address that it saw, so the
+right-most hop that is not a trusted proxy is the source. Everything left of it could be forged. `Forwarded` (RFC 7239)
 is never believed.
 """
 
@@ -14,7 +14,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 LONGEST_TRAIL = 2048
-"""Bytes of `X-Forwarded-For` that are read, from its right end."""
+"""The most bytes of `X-Forwarded-For` that are read, from its right end."""
 
 
 class TrustedProxies:
@@ -29,8 +29,8 @@ class TrustedProxies:
         return address is not None and within(address, self._networks)
 
     def source(self, peer: str, trail: bytes) -> Address | None:
-        """Where a request comes from; `trail` is all of its `X-Forwarded-For` joined by commas, or nothing. None where
-        that cannot be known: the peer, or the hop that counts, is not an address."""
+        """The source of a request; None if the peer, or the hop that counts, is not an address. `trail` is the value of
+        all its `X-Forwarded-For` headers joined by commas, or empty."""
         address = parse(peer)
         if not trail or address is None or not within(address, self._networks):
             return address

@@ -1,4 +1,4 @@
-"""What a URL of a Redis means: one server, a socket, Sentinels that know who the primary is, or a Cluster.
+"""Parses the URL of a Redis: one server, a socket, Sentinels that know the primary, or a Cluster.
 
     redis://[user:password@]host[:port][/database][?options]
     unix://[user:password@]/path[?db=database]
@@ -45,8 +45,8 @@ class RedisUrlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
-    """``nodes`` are servers, or the Sentinels of ``service``; ``path`` is a socket's. ``options`` and
-    ``sentinel_options`` (how to reach the Sentinels themselves) have the names that redis-py gives its arguments."""
+    """``nodes`` are servers, or the Sentinels of ``service``; ``path`` is that of a socket. ``options``, and
+    ``sentinel_options`` for the Sentinels themselves, have the names of redis-py's arguments."""
 
     kind: Kind
     nodes: tuple[Node, ...] = ()
@@ -199,7 +199,7 @@ _TAKES: Mapping[str, tuple[Callable[[str], Any], str, tuple[Kind, ...]]] = {
     "sentinel_username": (_text, "a name", ("sentinel",)),
     "sentinel_password": (_text, "a password", ("sentinel",)),
 }
-"""Each option: how its text becomes a value, what it takes in words, and in which kinds of URL it means something."""
+"""Each option: how its text becomes a value, what it takes in words, and the kinds of URL that may have it."""
 
 
 def _options(query: str, kind: Kind) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from schemas.payments.facts import ExpectedAmount
 
 
 def policy(settings: Settings, since: float, expected: ExpectedAmount | None = None) -> Policy:
-    """The policy for a payment whose facts before ``since`` (UNIX seconds) are recorded silently, and for which the
-    merchant expects an amount, if it said so."""
+    """The policy for a payment. Facts before ``since`` (UNIX seconds) are recorded silently; ``expected`` is the amount
+    that the merchant expects, if it stored one."""
     return Policy(
         since=since,
         expected=expected,

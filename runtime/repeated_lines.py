@@ -1,4 +1,4 @@
-"""Repeated log lines: the first is written at once, then one a minute, with how often they came."""
+"""Repeated log lines: the first is written at once, then one a minute with the number of repetitions."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Callable
 AGAIN_AFTER = 60.0
 """Seconds between two lines with the same words."""
 MOST = 64
-"""Different words that are counted separately; beyond them (words with a number in each, say) all count as one."""
+"""The most different texts that are counted separately; all further ones (texts with a number in each, say) count as
+one."""
 _OTHERS = "…"
 
 
 class Repeats:
-    """Decides when words are written again. ``clock`` is in seconds of any steady clock."""
+    """Decides when the same words are written again. ``clock`` is any steady clock, in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seen: dict[str, tuple[float, int]] = {}
 
     def times(self, words: str) -> int | None:
-        """How often these words came since they were last written, if they are to be written now; else None."""
+        """None if these words are not to be written now; else how often they came since they were last written."""
         now = self._clock()
         if words not in self._seen and len(self._seen) >= MOST:
             self._forget(now)

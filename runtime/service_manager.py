@@ -1,4 +1,4 @@
-"""systemd's `Type=notify`: whoever supervises this process is notified when it works and when it is about to stop.
+"""systemd's `Type=notify`: the process notifies its supervisor when it is ready and when it is about to stop.
 
 The protocol is sd_notify(3): a datagram to the socket that `NOTIFY_SOCKET` names. Without that variable nothing is
 sent.
@@ -15,12 +15,12 @@ log = structlog.get_logger()
 
 
 def notify_ready() -> None:
-    """This process does its work from now on."""
+    """Notify that this process does its work from now on."""
     _notify("READY=1")
 
 
 def notify_stopping() -> None:
-    """This process was asked to stop, and finishes what is under way."""
+    """Notify that this process was asked to stop, and finishes the work under way."""
     _notify("STOPPING=1")
 
 

@@ -22,7 +22,7 @@ Rights = Literal["write", "read", "metrics"]
 """What a token may do: everything, read, or fetch /metrics and nothing else."""
 
 _MAPPED_BITS = 96
-"""Of `::ffff:0:0/96`, in which IPv6 has the addresses of IPv4."""
+"""The prefix length of `::ffff:0:0/96`, which holds the IPv4 addresses inside IPv6."""
 _SECRET = re.compile(r"KEY|SECRET|TOKEN")
 _USER_WITHOUT_HOST = re.compile(r"://[^:/?#@\[]*:(?!\d{1,5}(?:[/?#,]|$)).*", re.DOTALL)
 """`user:secret` where a host and its port should be."""
@@ -45,12 +45,12 @@ class ApiToken:
 
     @property
     def fingerprint(self) -> str:
-        """Names the token. A long one cannot be found by it; a short one can be guessed."""
+        """Names the token. It does not reveal a long token, but a short token could be guessed from it."""
         return hashlib.sha256(self.value.get_secret_value().encode()).hexdigest()[:32]
 
     @property
     def actor(self) -> str:
-        """What people call who has it: the holder, else the first part of the fingerprint."""
+        """The name that people see for the token's user: the holder, else the first part of the fingerprint."""
         return self.holder or self.fingerprint[:8]
 
 
@@ -63,7 +63,7 @@ def shown(variable: str, value: str) -> str:
 
 
 def shown_path(variable: str, path: str) -> str:
-    """The path of a variable's file as an error may show it: without a slash it may be the secret itself."""
+    """The path of a variable's file as an error may show it. A path without a slash may be the secret itself."""
     return "***" if _SECRET.search(variable) and "/" not in path else _without_passwords(path)
 
 
@@ -101,7 +101,7 @@ def positive_duration(value: object) -> float:
 
 
 def schedule(value: object) -> tuple[float, ...]:
-    """Waits in seconds, each more than 0: the last may repeat for ever, so it must not be a busy loop."""
+    """Waits in seconds, each more than 0: the last may repeat for ever, and 0 would make it a busy loop."""
     return tuple(positive_duration(part) for part in _parts(value))
 
 
@@ -119,8 +119,8 @@ def word(value: object) -> str:
 
 
 def networks(value: object) -> tuple[Network, ...]:
-    """Addresses and networks; bits to the right of the mask are ignored. IPv4 inside IPv6 becomes IPv4, as the
-    addresses do that are compared with them."""
+    """Addresses and networks; bits to the right of the mask are ignored. IPv4 inside IPv6 becomes IPv4, like the
+    addresses that are compared with them."""
     return tuple(_network(part) for part in _parts(value))
 
 
@@ -133,7 +133,7 @@ def _network(text: str) -> Network:
 
 
 def credential(value: object) -> str:
-    """A line of printable text: other characters come from a wrong file or a wrong encoding."""
+    """A line of printable text. Other characters are a sign of a wrong file or a wrong encoding."""
     text = _text(value)
     if not text.isprintable():
         raise ValueError("characters that do not print")
@@ -148,7 +148,7 @@ def directory(value: object) -> Path | None:
 
 def api_tokens(value: object) -> tuple[ApiToken, ...]:
     """Tokens of printable ASCII without spaces, commas and colons, each as `token`, `ro:token` or `metrics:token`, with
-    `holder:` before that where its holder is named. A token cannot be given twice with other rights or names."""
+    `holder:` in front if it names its holder. A token cannot be given twice with different rights or names."""
     tokens: dict[str, ApiToken] = {}
     for part in _parts(value):
         *before, text = part.split(":")
@@ -185,9 +185,9 @@ def http_proxy(value: object) -> str:
     found = _PROXY.fullmatch(text)
     if found is None:
         raise ValueError("not the address of a proxy")
-    if not urlsplit(text).port:  # raises for what is no port
+    if not urlsplit(text).port:  # raises if it is not a port
         raise ValueError("not a port")
-    # RFC 7617: the first colon ends the user, which therefore has none; aiohttp writes both in ISO 8859-1.
+    # RFC 7617: the first colon ends the user name, which can have none itself; aiohttp encodes both in ISO 8859-1.
     user = unquote(found["user"] or "", errors="strict")
     secret = user + unquote(found["password"] or "", errors="strict")
     if ":" in user or not secret.encode("latin-1").decode("latin-1").isprintable():
@@ -203,7 +203,7 @@ def redis_url(value: object) -> str:
 
 
 def queue_url(value: object) -> str:
-    """The same, for what cannot be on a Cluster."""
+    """The same for the queue, which cannot be on a Cluster."""
     text = redis_url(value)
     if parse_redis_url(text).kind == "cluster":
         raise RedisUrlError("Dramatiq's queue cannot be on a Redis Cluster")

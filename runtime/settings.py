@@ -125,9 +125,10 @@ class Settings(BaseModel):
 
     @property
     def queue_url(self) -> str:
-        """Where Dramatiq's kicks go: as given, else the ledger's Redis with the next database number.
+        """The URL of Dramatiq's queue: as given, else the ledger's Redis with the next database number.
 
-        Raises `BadSetting` where the ledger is a Redis Cluster, which has one database, and nothing is given."""
+        Raises `BadSetting` if none is given and the ledger is on a Redis Cluster, which has only one database.
+        """
         if self.given_queue_url is not None:
             return self.given_queue_url
         if parse(self.redis_url).kind == "cluster":
@@ -139,11 +140,11 @@ class Settings(BaseModel):
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, only: Sequence[str] | None = None) -> Settings:
-        """Settings from `environ` (`os.environ` when None), or no more than those named in `only`; a blank value
-        counts as not set, and `NAME_FILE` names a file that holds the value of `NAME`.
+        """Settings from `environ` (`os.environ` when None); with `only`, just the variables that it names.
 
-        Raises `BadSetting`: one line with variable, value (masked where secret) and what it takes, or the nearest name
-        of a `RELAY_…` that does not exist.
+        A blank value counts as not set. `NAME_FILE` names a file that holds the value of `NAME`. Raises `BadSetting`,
+        whose one line has the variable, its value (masked if secret) and what it takes. For a `RELAY_…` that does not
+        exist, the line has the nearest name that does.
         """
         environ = os.environ if environ is None else environ
         known = [field.alias for field in cls.model_fields.values() if field.alias]

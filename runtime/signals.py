@@ -1,5 +1,5 @@
-"""The signals that ask a process to stop, handed to one function or held back; what was there before is restored
-afterwards."""
+"""Handle, block or ignore the signals that ask a process to stop. After a block of code, the earlier handlers and masks
+are restored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TERMINAL_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
-"""The same for a program in a terminal, which may be closed."""
+"""The same for a program in a terminal: closing the terminal sends SIGHUP."""
 
 
 @contextmanager
@@ -40,18 +40,18 @@ def handled(handle: Callable[[], object], numbers: Sequence[int] = STOP_SIGNALS)
 
 
 class StopRequest:
-    """A request to stop that a signal's handler may make while the main thread waits for it. With a `threading.Event`,
-    `set` would wait for ever if it interrupted `wait` at the wrong moment."""
+    """A request to stop that a signal handler may make while the main thread waits for it. A `threading.Event` will not
+    do: if `set` interrupts `wait` at the wrong moment, it waits for ever."""
 
     def __init__(self) -> None:
         self._made: SimpleQueue[None] = SimpleQueue()  # its `put` may interrupt anything
 
     def make(self) -> None:
-        """Request it."""
+        """Make the request."""
         self._made.put(None)
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long for it; whether it was made."""
+        """Wait up to `seconds` for the request; whether it was made."""
         try:
             self._made.get(timeout=seconds)
         except Empty:

@@ -1,7 +1,7 @@
-"""Checks before a process works, such as of its rights in Redis and its encryption keys.
+"""Checks before a process works, e.g. of its rights in Redis and its encryption keys.
 
-A check raises `BadSetting` for a fault that lasts until an operator acts, and the process ends with one line. While
-Redis is away nothing can be checked, and each process decides how long its clients may wait.
+A check raises `BadSetting` for a fault that lasts until an operator acts; the process then ends with one line. While
+Redis is away nothing can be checked, and each process decides how long its clients wait.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ RETRY_EVERY = 1.0
 log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[object]]
-"""Raises `BadSetting` for a lasting fault, and `LedgerUnavailable` or `HistoryUnavailable` while something is away."""
+"""Raises `BadSetting` for a lasting fault, and `LedgerUnavailable` or `HistoryUnavailable` while either is away."""
 
 
 async def check_once(check: Check, within: float | None = None) -> bool:
-    """Check now; whether it has passed. A Redis that is away, or does not answer `within` so many seconds, is only
-    logged.
+    """Check now; whether the check passed. If Redis is away, or does not answer `within` that many seconds, this is
+    only logged.
 
     Raises `BadSetting`.
     """
@@ -52,11 +52,11 @@ class StartupCheck:
         self._over = asyncio.Event()
 
     def task(self, name: str) -> Periodic:
-        """The background task that makes it. Its `BadSetting` ends the process."""
+        """The background task that makes the check. A `BadSetting` of the check ends the process."""
         return Periodic(name, self._make, self._retry_every, once=True)
 
     async def passed(self, within: float | None = None) -> None:
-        """Wait until it has passed, `within` so many seconds at most, or until `give_up`."""
+        """Wait until the check has passed, for `within` seconds at most, or until `give_up`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._over.wait()

@@ -1,8 +1,8 @@
-"""The port behind which traces are made. Rooms have a `Tracer`, or None where no variable asks for traces: then a step
-costs a comparison with None, and nothing of OpenTelemetry is imported.
+"""The interface through which rooms make traces. They get a `Tracer`, or None if no variable asks for traces: then a
+step costs a comparison with None, and OpenTelemetry is not imported.
 
-A span is named by its `traceparent` (W3C Trace Context), which goes through Redis, the spool and callbacks. What the
-sampler leaves out has no span, no `traceparent` and no `trace_id` in the log.
+A span is named by its `traceparent` (W3C Trace Context), which goes through Redis, the spool and callbacks. A step that
+the sampler leaves out has no span, no `traceparent`, and no `trace_id` in the log.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Span(Protocol):
 
     @property
     def traceparent(self) -> str:
-        """How other processes call it."""
+        """The name of the span, for other processes."""
 
     def end(self, error: str = "", **attributes: Value | None) -> None:
-        """The step has ended, in `error` if that is given. Attributes that are None are left out."""
+        """End the step, with `error` if it failed. Attributes that are None are left out."""
 
 
 class Tracer(Protocol):
@@ -47,19 +47,19 @@ class Tracer(Protocol):
         seconds_ago: float = 0.0,
         **attributes: Value | None,
     ) -> Span | None:
-        """A step that continues `parent`, a `traceparent`; one that is "" or invalid begins a trace. `links` are other
-        steps that led to it. None where the sampler leaves the trace out."""
+        """Begin a step that continues `parent`, a `traceparent`. If that is "" or invalid, the step begins a trace.
+        `links` are other steps that led to this one. Returns None if the sampler leaves the trace out."""
 
 
 def trace_id(traceparent: str) -> dict[str, str]:
-    """The field of a log line that says to which trace it belongs; none for a step that is not traced."""
+    """The log field that names the trace; no field for a step that is not traced."""
     return {"trace_id": traceparent[_TRACE_ID]} if traceparent else {}
 
 
 @contextmanager
 def tracing(process: str, environ: Mapping[str, str] = os.environ) -> Iterator[Tracer | None]:
-    """A tracer for this process, whose spans are exported by the time this ends; None unless the standard `OTEL_*`
-    variables say where to. Call it after a fork: it starts a thread."""
+    """A tracer for this process; None unless the standard `OTEL_*` variables say where traces go. Its spans are
+    exported when the block ends. Call it after a fork: it starts a thread."""
     if not _is_wanted(environ):
         yield None
         return
@@ -77,7 +77,7 @@ def tracing(process: str, environ: Mapping[str, str] = os.environ) -> Iterator[T
 
 
 def _is_wanted(environ: Mapping[str, str]) -> bool:
-    """Whether the standard variables say where traces go to; what they want and this cannot do gets a log line."""
+    """Whether the standard variables ask for traces. Logs a warning if they name an exporter that the relay lacks."""
 
     def value(*names: str) -> str:
         return next((text for name in names if (text := environ.get(name, "").strip())), "")

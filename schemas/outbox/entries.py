@@ -111,8 +111,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event on its way to an endpoint. `state` is pending, delivered, dead or discarded; a pending delivery counts as
-    held while its endpoint is disabled. `attempts` is a number; `replay` is the replay that queued the delivery."""
+    """An event on its way to an endpoint. `state` is pending, delivered, dead or discarded; a pending delivery counts
+    as held while its endpoint is disabled. `attempts` is a number; `replay` is the replay that queued the delivery."""
 
     event: str
     endpoint: str
