@@ -79,13 +79,13 @@ def make_app(context: Context) -> Starlette:
 
 @cache
 def _documents() -> tuple[bytes, str]:
-    """The description of the API and the page that shows it, which are the same for every application of a process."""
+    """The description of the API and the page that shows it; every application of a process uses the same ones."""
     description = describe(OPERATIONS)
     return wire.dumps(description), page(description)
 
 
 async def _ensure_default_merchant(context: Context) -> None:
-    """The merchant whose credentials are in the environment is listed like any other."""
+    """Store the merchant whose credentials are in the environment, so that it is listed like any other."""
     try:
         await context.ledger.merchants.ensure("default")
     except RelayError as error:

@@ -1,4 +1,4 @@
-"""What every operation of the console works with; made once at start and passed in."""
+"""Everything that the console's operations work with; made once at start and passed in."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Ledger, history, the keys that seal secrets, the settings, i'mport's client of each merchant, and the check of
-    our rights in Redis."""
+    """Ledger, history, the keys that seal secrets, the settings, each merchant's client of i'mport, and the check of
+    the relay's rights in Redis."""
 
     ledger: Ledger
     history: History

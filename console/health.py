@@ -39,10 +39,12 @@ class ConsoleHealth:
         return JSONResponse({"status": "alive", "version": relay_version()})
 
     async def readyz(self, _request: Request) -> Response:
-        """200 while Redis can be relied on, so that this console can answer; reports other troubles that another
-        console would have as well: why Redis is not durable, how full it is, which workers run, whether history is
-        away. What Redis does not let it read is null, with a 503, and `ledger` names the missing right; or says what to
-        do about a ledger that was lost."""
+        """200 while this console can rely on Redis.
+
+        The body also reports troubles that any other console would have, too: why Redis is not durable, how full it is,
+        which workers run, whether history is away. If Redis does not let the console read a value, that value is null,
+        the status is 503, and `ledger` names the missing right. If the ledger was lost, `ledger` says what to do.
+        """
         try:
             durability = await unless_refused(self._ledger.durability())
             workers = await unless_refused(self._ledger.heartbeats.all())
@@ -65,7 +67,8 @@ class ConsoleHealth:
         return JSONResponse(report, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
 
     async def metrics(self, request: Request) -> Response:
-        """Prometheus' text, for callers with a token and from this machine; while Redis is away, only its own."""
+        """Prometheus' text, for callers with a token or from this machine. While Redis is away, it has only metrics of
+        the console itself."""
         caller = self._tokens.caller(request.headers.get("authorization"))
         if caller is not None:
             await self._uses.note(caller.name)

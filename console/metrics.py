@@ -42,11 +42,11 @@ TEXTS = {
     "relay_endpoints_disabled": "Endpoints that are disabled, by themselves or by an operator.",
     "relay_webhook_loss_rate": "Share of webhooks that did not come, of the last seven days.",
 }
-"""All gauges, in the order in which they are exposed. One that cannot be known now is left out."""
+"""All gauges, in the order in which they are exposed. A gauge whose value is unknown is left out."""
 
 
 async def exposition(context: Context) -> bytes:
-    """All of them in Prometheus' text format; while Redis is away, only that it is."""
+    """All gauges in Prometheus' text format; while Redis is away, only the one that says so."""
     try:
         numbers = await _numbers(context)
     except LedgerUnavailable:
@@ -58,7 +58,7 @@ async def exposition(context: Context) -> bytes:
 
 
 async def _numbers(context: Context) -> Numbers:
-    """The numbers now; what Redis refuses to tell is left out. Raises `LedgerUnavailable`."""
+    """The numbers now; those that Redis refuses to give are left out. Raises `LedgerUnavailable`."""
     ledger = context.ledger
     durability = await unless_refused(ledger.durability())
     full = await unless_refused(ledger.memory())

@@ -26,9 +26,10 @@ from runtime.startup import StartupCheck
 
 HOST, PORT = "127.0.0.1", 8001
 START_CHECK_WITHIN = 3.0
-"""Seconds for which requests wait until rights and keys are checked. A Redis that is away longer is checked later."""
+"""Seconds for which requests wait until rights and keys are checked. If Redis is away for longer, it is checked later.
+"""
 OPEN_CHECK_EVERY = 5.0
-"""Seconds between two checks whether Redis still has an open ledger, and history is still its own."""
+"""Seconds between two checks of whether Redis still has an open ledger, and history still belongs to it."""
 LAST_ANSWERS = 10
 """Seconds for requests under way when the process is asked to stop."""
 
@@ -43,10 +44,10 @@ def answer_operators(settings: Settings) -> int:
 
 
 async def serve(context: Context, listener: socket) -> int:
-    """Serve; the exit status: 0, or 1 where background work failed and a restart is needed.
+    """Serve, and return the exit status: 0, or 1 if background work failed and a restart is needed.
 
-    Raises `BadSetting` for keys that are not this ledger's, and for a Redis that lacks what the console needs: at
-    once, or as soon as a Redis that is away is back.
+    Raises `BadSetting` for keys that are not this ledger's, and for a Redis that lacks rights the console needs. If
+    Redis is away, it does so when Redis is back.
     """
     server = make_server(context)
     start = StartupCheck(partial(context.ledger.open_with, context.history, context.sealer))
@@ -70,7 +71,7 @@ def background(context: Context, start: StartupCheck) -> tuple[Periodic, ...]:
     """The console's periodic tasks."""
 
     async def watch_rights() -> None:
-        # What is wrong at the start ends the process with one line, so it is not logged here as well.
+        # A fault at the start ends the process with one line, so it is not logged here as well.
         await start.passed()
         await context.watch.log_problems()
 
@@ -87,7 +88,7 @@ def background(context: Context, start: StartupCheck) -> tuple[Periodic, ...]:
 
 
 def make_context(settings: Settings) -> Context:
-    """What handlers work with. Raises `BadSetting` for a missing setting or an invalid Redis URL."""
+    """The context of all handlers. Raises `BadSetting` for a missing setting or an invalid Redis URL."""
     settings.needs("api_tokens", "encryption_keys")
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     ledger = Ledger.of(settings)

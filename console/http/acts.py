@@ -1,4 +1,4 @@
-"""Everything that is audited, whether API or web console was used for it: one line an act."""
+"""Everything that is audited, whether through the API or the web console: one line for each act."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRET_READ = Audited("secret.read", "{id}", look=True)
 SECRET_ROTATE = Audited("secret.rotate", "{id}", ("overlap",))
 PAYMENT_READ = Audited("payment.read", "{imp_uid}", ("merchant",), look=True)
 PAYMENT_LIST = Audited("payment.list", "", ("merchant", "merchant_uid", "status", "since", "until"), look=True)
-# The text may be a buyer's name: the audit says what it was found in instead. A redirect to an id has shown nothing.
+# The text may be a buyer's name, so the audit says where it was found instead. A redirect to an id shows nothing.
 PAYMENT_SEARCH = Audited("payment.search", "", ("found",), look=True, statuses=(200,))
 PAYMENT_REFRESH = Audited("payment.refresh", "{imp_uid}", ("merchant",))
 PAYMENT_CANCEL = Audited("payment.cancel", "{imp_uid}", ("merchant", "amount", "record_only"))
@@ -26,7 +26,7 @@ CANCELLATION_REJECT = Audited("cancellation.reject", "{imp_uid}", ("merchant", "
 ORDER_PUT = Audited("order.put", "{merchant_uid}", ("merchant", "amount", "currency"))
 EVENT_READ = Audited("event.read", "{id}", look=True)
 EVENT_LIST = Audited("event.list", "", ("merchant", "imp_uid", "type", "since", "until"), look=True)
-# What an endpoint has answered may repeat the buyer's data that it was sent.
+# An endpoint's answer may repeat the buyer's data that it was sent.
 DELIVERY_READ = Audited("delivery.read", "{id}", look=True)
 DELIVERY_LIST = Audited(
     "delivery.list", "", ("endpoint", "event", "state", "merchant", "type", "since", "until"), look=True
@@ -35,7 +35,7 @@ CALLBACK_READ = Audited("callback.read", "{id}", look=True)
 DELIVERY_RETRY = Audited("delivery.retry", "{id}")
 NOTIFICATION_READ = Audited("notification.read", "{id}", look=True)
 NOTIFICATION_LIST = Audited("notification.list", "", ("merchant", "imp_uid", "outcome", "since", "until"), look=True)
-# A count of what a replay would send starts none; it is answered with 200.
+# Counting what a replay would send starts no replay; it is answered with 200.
 REPLAY_CREATE = Audited(
     "replay.create", "{id}",
     ("endpoint", "merchant", "types", "since", "until", "only", "include_silent", "rate"), statuses=(202, 303),

@@ -1,4 +1,4 @@
-"""What is audited of a call: data that stands beside the operation of the API and the page of the web console."""
+"""What the audit records of a call, as data beside the API's operation and the web console's page."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from schemas.times import rfc3339
 class Audited:
     """What the audit says of a call that succeeded.
 
-    `action` is `noun.verb`. `object` is a template, and `detail` are names, of what was named in the call: parts of the
-    path, parameters, fields of the body or form, and the `id` of what was made; none of them secret or a buyer's.
-    `look`: it shows secrets or buyers' data, and changes nothing. `statuses`: other answers are of calls that did
-    nothing; any that is no error counts where it is empty.
+    `action` is `noun.verb`. `object` is a template with names of the call's values, and `detail` lists such names:
+    parts of the path, parameters, fields of the body or form, and the `id` of the object that was made. None of these
+    is secret or a buyer's. `look`: the call shows secrets or buyers' data, and changes nothing. `statuses` are those of
+    calls that did something; if empty, every status that is no error counts.
     """
 
     action: str
@@ -30,12 +30,12 @@ class Audited:
     statuses: tuple[int, ...] = ()
 
     def counts(self, status: int) -> bool:
-        """Whether an answer with this status is of a call that did what the audit says."""
+        """Whether this status means that the call did what the audit says."""
         return status in self.statuses if self.statuses else status < 400
 
 
 def deed(audited: Audited, named: Mapping[str, Any], body: BaseModel | None) -> Deed:
-    """What an operator did. Of fields of the body that `audited` does not repeat, it says that they were given."""
+    """What an operator did. Of body fields that `audited` does not name, it says only that they were given."""
     fields = {} if body is None else body.model_dump()
     known = {**named, **fields}
     detail: dict[str, Any] = {
@@ -48,7 +48,7 @@ def deed(audited: Audited, named: Mapping[str, Any], body: BaseModel | None) -> 
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A value as the audit shows it: times in RFC 3339, and of a URL nothing that looks like a token."""
+    """A value as the audit shows it: times in RFC 3339, URLs without parts that look like a token."""
     if isinstance(value, str):
         return masked_url(value) if name == "url" else value
     return rfc3339(value) if name in ("since", "until") and isinstance(value, float) else value

@@ -115,7 +115,7 @@ class OperatorApi:
         )
 
     async def _audit(self, operation: Operation, call: Call[Any, Any], caller: Caller, result: OperationResult) -> None:
-        """Audit what was done, or what is about to be shown. Raises `LedgerUnavailable` for what is to be shown."""
+        """Audit what was done, or what is about to be shown. Raises `LedgerUnavailable` only in the second case."""
         audited = operation.audited
         if audited is None or not audited.counts(result.status):
             return
@@ -125,7 +125,7 @@ class OperatorApi:
 
 
 def render(answer: OperationResult) -> Response:
-    """The response of an answer; amounts are written as the numbers they were."""
+    """The response for a result; amounts keep the digits that they had."""
     headers = dict(answer.headers)
     if answer.stream is not None:
         return Streamed(answer.stream, answer.status, headers)

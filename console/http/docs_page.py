@@ -1,4 +1,4 @@
-"""The operator API on one page for people, without anything from elsewhere."""
+"""The operator API on one page for people, which loads nothing from other sites."""
 
 from __future__ import annotations
 

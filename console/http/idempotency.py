@@ -19,7 +19,7 @@ from schemas.reasons import Reason
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _NOT_STORED = frozenset((422, 500, 502, 503))
-"""Statuses of requests without effect: their answers are not stored, so the key may be used again."""
+"""Statuses of requests that had no effect. Their answers are not stored, so the key may be used again."""
 _STORED_HEADERS = ("content-type", "location")
 
 log = structlog.get_logger()
@@ -35,8 +35,8 @@ async def run_once(
     request: bytes,
     carry_out: Callable[[], Awaitable[Response]],
 ) -> Response:
-    """The answer of `carry_out`, or the one that it gave before under this key. `request` is what must be the same:
-    query and body. Answers hold secrets, so they are sealed."""
+    """The answer of `carry_out`, or the one that it gave before under this key. `request`, the query and the body, must
+    be the same as then. Answers are stored sealed, as they may hold secrets."""
     if not _KEY.fullmatch(key):
         return invalid([WrongField("Idempotency-Key", Reason.of("bad_idempotency_key"))])
     name = _digest(f"{caller}\n{path}\n{key}".encode())
@@ -58,14 +58,15 @@ async def _first(
     try:
         response = await carry_out()
     except BaseException:
-        # There is no answer to store; the error is handled further up.
+        # There is no answer to store; the caller handles the error.
         await idempotency.end(name, owner, None)
         raise
     stored = None if response.status_code in _NOT_STORED else sealer.seal(_packed(response))
     try:
         await idempotency.end(name, owner, stored)
     except LedgerUnavailable as error:
-        # The request has taken effect, and an error would have it repeated. A repeat gets "still running" for a while.
+        # The request took effect, and after an error the client would repeat it. A repeat gets "still running" for a
+        # while.
         log.warning("idempotent_answer_not_stored", reason=str(error))
     return response
 

@@ -82,7 +82,7 @@ ReasonText = Annotated[Reason, PlainValidator(_reason), PlainSerializer(english,
 ReasonCode = Annotated[
     str | None, BeforeValidator(code_of), Field(description="the same for programs: a code that keeps its meaning")
 ]
-"""Stands beside a `ReasonText` and reads the same attribute (`validation_alias`)."""
+"""The code of a reason: a field beside a `ReasonText` that reads the same attribute (`validation_alias`)."""
 
 
 class Nothing(Body):
@@ -90,7 +90,7 @@ class Nothing(Body):
 
 
 ABSENT: Any = None
-"""The default of a field that may be left out but not be null; check `model_fields_set` before reading it."""
+"""The default of a field that may be left out, but not be null; check `model_fields_set` before reading it."""
 
 
 def _wrong(reason: Reason) -> PydanticCustomError:
@@ -171,13 +171,13 @@ Money = Annotated[Decimal, BeforeValidator(_money), Field(gt=0), _MONEY_SCHEMA]
 Tax = Annotated[Decimal, BeforeValidator(_money), Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0})]
 """A part of an amount; it may be 0."""
 Moment = Annotated[float, BeforeValidator(_moment), _TIME_SCHEMA]
-"""A time that is given, in UNIX seconds."""
+"""A time in a request; it becomes UNIX seconds."""
 Seconds = Annotated[float, BeforeValidator(_duration), _DURATION_SCHEMA]
-"""A duration that is given, in seconds."""
+"""A duration in a request; it becomes seconds."""
 Time = Annotated[str, BeforeValidator(_written), _TIME_SCHEMA]
-"""A time that is answered, written from UNIX seconds."""
+"""A time in an answer, made from UNIX seconds."""
 Amount = Annotated[int | Decimal, _NUMBER_SCHEMA]
-"""An amount that is answered, as the number it was."""
+"""An amount in an answer, with the digits that it had."""
 
 Merchant = Annotated[str, Field(pattern=f"^{MERCHANT_NAME}$")]
 
@@ -192,7 +192,7 @@ class Listing(Parameters):
 
     @property
     def part(self) -> PageRequest:
-        """The part of the list that is wanted."""
+        """The requested part of the list."""
         return PageRequest(self.limit, self.cursor, self.since, self.until)
 
 

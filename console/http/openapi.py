@@ -74,7 +74,7 @@ def _schemas(table: tuple[Operation, ...]) -> tuple[_Refs, dict[str, Any]]:
 
 
 def _webhook(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """What an endpoint is sent, and what its answers mean."""
+    """The description of a callback, and of what an endpoint's answers mean."""
     headers = {
         "webhook-id": "the event's id, the same in every attempt",
         "webhook-timestamp": "the time of this attempt in UNIX seconds",
@@ -146,7 +146,7 @@ def _responses(operation: Operation, refs: _Refs, example: Mapping[str, Any]) ->
 def _of_method(operation: Operation) -> tuple[int, ...]:
     forbidden = () if operation.for_all_tokens else (403,)
     still_running = (409,) if operation.method == "POST" else ()
-    # A part that is no text, or longer than any name, leads nowhere.
+    # A part that is not text, or is longer than any name, cannot name anything.
     nowhere = (404,) if operation.parts else ()
     return (*forbidden, *still_running, *nowhere, 413)
 
@@ -176,7 +176,7 @@ def _query_parameters(operation: Operation, example: Mapping[str, Any]) -> list[
 
 
 def _plain(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter: it is there or not, never null, and refers to nothing."""
+    """The schema of a parameter: without null, as a parameter is there or not, and without references."""
     kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
     kind = dict(kinds[0])
     if "$ref" in kind:
@@ -189,7 +189,7 @@ def _plain(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
 
 
 def _without_null_defaults(schema: Any) -> Any:
-    """Fields that may be left out but not be null have no default to speak of."""
+    """Remove the default null of fields that may be left out, but not be null."""
     if isinstance(schema, list):
         return [_without_null_defaults(part) for part in schema]
     if not isinstance(schema, dict):

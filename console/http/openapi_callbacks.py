@@ -1,4 +1,4 @@
-"""What subscribers are sent, as the `webhooks` of the OpenAPI description: a body for each type of event."""
+"""The callbacks that subscribers get, as the `webhooks` of the OpenAPI description: a body for each type of event."""
 
 from __future__ import annotations
 

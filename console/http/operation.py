@@ -1,4 +1,4 @@
-"""One call of the operator API as data: routes and the OpenAPI description are both made from these."""
+"""The calls of the operator API as data: both the routes and the OpenAPI description are made from them."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Q, B]):
-    """One request that has passed every check of its form. `path` holds the decoded parts of its path."""
+    """One validated request. `path` holds the decoded parts of its path."""
 
     context: Context
     path: Mapping[str, str]
     query: Q
     body: B
     read_only: bool = False
-    """Whether the token is read-only: endpoint URLs are masked then, as they may hold secrets."""
+    """Whether the token is read-only. Endpoint URLs are masked for it, as they may hold secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:
-    """What a handler gives back: a model, or anything `schemas.wire` can write; None for an answer without a body, or
-    with one that is streamed: `stream`, whose first piece is there already."""
+    """The result of a handler: a model, or anything that `schemas.wire` can write. It is None for an answer without a
+    body, and for one whose body is streamed: `stream`, whose first piece has been read already."""
 
     value: Any = None
     status: int = 200
@@ -44,14 +44,14 @@ class OperationResult:
 
 
 def listed(model: type[ListOut[Any]], page: HistoryPage[Any]) -> OperationResult:
-    """A page of a list; a header says by how many seconds history is behind, where it could not be waited for."""
+    """A page of a list. If history is still behind after waiting, a header says by how many seconds."""
     headers = {"relay-history-behind": f"{page.behind:.1f}"} if page.behind else {}
     return OperationResult(model.model_validate(page), headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call: where it is, what it takes, what it can answer (`answers`: status → model), who may make it."""
+    """One call: its address, what it takes, what it can answer (`answers`: status → model), and who may make it."""
 
     method: Method
     path: str
@@ -62,20 +62,20 @@ class Operation:
     body: type[BaseModel] | None = None
     problems: tuple[int, ...] = ()
     secret: bool = False
-    """Shows secrets: not for read-only tokens, though it changes nothing."""
+    """The call shows secrets: read-only tokens may not make it, although it changes nothing."""
     audited: Audited | None = None
-    """What the audit says of it; None for what neither changes anything nor shows secrets or buyers' data."""
+    """What the audit says of it; None if it neither changes anything nor shows secrets or buyers' data."""
     streams: tuple[str, ...] = ()
     """Media types of an answer that is streamed instead of one in JSON."""
 
     @property
     def body_model(self) -> type[BaseModel]:
-        """The model of the body; of no fields where none is taken."""
+        """The model of the body; one without fields if the call takes none."""
         return self.body or Nothing
 
     @property
     def for_all_tokens(self) -> bool:
-        """Whether a read-only token will do."""
+        """Whether a read-only token may make the call."""
         return self.method == "GET" and not self.secret
 
     @property
@@ -94,7 +94,7 @@ class Table:
             self._templates.setdefault(template, {})[operation.method] = operation
 
     def find(self, raw_path: bytes) -> tuple[Mapping[str, Operation], dict[str, str]] | None:
-        """The operations at this path by method, and its variable parts decoded; None where there is nothing."""
+        """The operations at this path by method, and its variable parts, decoded; None if there are none."""
         try:
             parts = [unquote_to_bytes(part).decode() for part in raw_path.removeprefix(b"/").split(b"/")]
         except UnicodeDecodeError:

@@ -65,7 +65,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    """The answer of a problem; `more` are members of its own, such as i'mport's `code`."""
+    """The answer with a problem; `more` are further members, such as i'mport's `code`."""
     body = problem_members(status, reason) | more
     if errors is not None:
         body["errors"] = list(errors)
@@ -83,7 +83,7 @@ def invalid(errors: Sequence[WrongField]) -> Response:
 
 
 def field_errors(error: ValidationError) -> list[WrongField]:
-    """The errors of pydantic as the API names them; values that were given are never repeated."""
+    """Pydantic's errors as the API reports them; the values of the request are never repeated."""
     return [
         WrongField(
             ".".join(map(str, one["loc"]))[:200],
@@ -118,7 +118,7 @@ _OF_PYDANTIC: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "model_attributes_type": ("not_a_json_object", {}),
     "string_pattern_mismatch": ("wrong_pattern", {"pattern": "pattern"}),
 }
-"""Pydantic's types of errors: our code, and which parameter each value of their context is."""
+"""For each type of pydantic's errors: the reason code, and the parameter for each value of the error's context."""
 
 
 def _reason_of_field(kind: str, message: str, context: Mapping[str, Any]) -> Reason:
@@ -131,12 +131,13 @@ def _reason_of_field(kind: str, message: str, context: Mapping[str, Any]) -> Rea
 
 
 def _plain(value: Any) -> str | int | float:
-    """A value of pydantic's context; it joins the words to choose from with "or"."""
+    """A value of an error's context. Pydantic joins the words to choose from with "or"."""
     return value.replace(" or ", ", ") if isinstance(value, str) else value if isinstance(value, int) else str(value)
 
 
 def reason_of(error: RelayError) -> Reason:
-    """Why an operator's request failed: the error's reason, and what an error of i'mport means for the request."""
+    """Why an operator's request failed: the error's reason; for an error of i'mport, with what it means for the
+    request."""
     match error:
         case IamportRefused():
             return Reason.of("iamport_refused", error.reason)
@@ -150,7 +151,7 @@ def reason_of(error: RelayError) -> Reason:
 
 
 def is_outcome_unknown(error: Exception) -> bool:
-    """Whether what was asked for may have happened all the same."""
+    """Whether the request may have taken effect although it failed."""
     return isinstance(error, IamportFailing) and not isinstance(error, IamportUnreachable)
 
 

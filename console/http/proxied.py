@@ -1,4 +1,5 @@
-"""What a request says of itself, and the proxies in front of the console of it: whether by https, and from where."""
+"""Whether a request came by https, and from where, according to the request and to the proxies in front of the console.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from runtime.proxies import Address, TrustedProxies
 
 
 def is_https(request: Request, proxies: TrustedProxies) -> bool:
-    """Whether the browser speaks https, to us or to a trusted proxy in front of us."""
+    """Whether the browser uses https, to the console or to a trusted proxy in front of it."""
     if request.url.scheme == "https":
         return True
     last = ",".join(request.headers.getlist("x-forwarded-proto")).rpartition(",")[2].strip()
@@ -16,7 +17,7 @@ def is_https(request: Request, proxies: TrustedProxies) -> bool:
 
 
 def source(request: Request, proxies: TrustedProxies) -> Address | None:
-    """The address from where the request comes; None where it cannot be known."""
+    """The address that the request comes from; None if that cannot be known."""
     trail = ",".join(request.headers.getlist("x-forwarded-for"))
     return proxies.source(_peer(request), trail.encode("latin-1"))
 

@@ -16,7 +16,7 @@ from schemas import wire
 from schemas.reasons import Reason
 
 MAX_BODY_BYTES = 256 * 1024
-"""Bytes of a body that are read."""
+"""The most bytes of a body."""
 
 
 class TooLarge(Exception):
@@ -44,7 +44,7 @@ async def read_body(request: Request) -> bytes:
 def parse_request(
     operation: Operation, request: Request, body: bytes, settings: Settings
 ) -> tuple[Parameters, BaseModel]:
-    """A request's query and body as the operation's models, as far as `settings` allow. Raises `InvalidFields`."""
+    """A request's query and body as the operation's models, validated with `settings`. Raises `InvalidFields`."""
     errors: list[WrongField] = []
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
@@ -64,7 +64,7 @@ def parse_request(
 
 
 def parse_model(model: type[Any], value: Any, errors: list[WrongField], settings: Settings) -> Any:
-    """The value as a model; None where it is none, with every wrong field added to `errors`."""
+    """The value as a model; None if it does not validate, with every wrong field added to `errors`."""
     if not isinstance(value, Mapping):
         errors.append(WrongField("", Reason.of("body_not_object")))
         return None

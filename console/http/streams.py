@@ -1,4 +1,5 @@
-"""Answers that are written while they are read from history: as long as they may be, and never whole by mistake."""
+"""Answers that are sent while they are read from history, however long they are. A client never mistakes a part for the
+whole."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ log = structlog.get_logger()
 
 
 class Streamed(StreamingResponse):
-    """A streamed answer. Where history fails in the middle of it, the connection is closed without the end of the
-    answer, so that no client takes a part for the whole."""
+    """A streamed answer. If history fails in the middle of it, the connection is closed without the end of the answer,
+    so that no client mistakes a part for the whole."""
 
     def __init__(
         self, stream: AsyncIterator[bytes], status: int = 200, headers: Mapping[str, str] | None = None
@@ -30,13 +31,13 @@ class Streamed(StreamingResponse):
         super().__init__(stream, status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; nothing is read for a HEAD."""
+        """Answer the request; for a HEAD, history is not read."""
         if scope["method"] == "HEAD":
             self.body_iterator = _nothing()
         await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
-        """Send it all, piece by piece."""
+        """Send the whole answer, piece by piece."""
         try:
             await super().stream_response(send)
         except HistoryUnavailable as error:
@@ -44,7 +45,7 @@ class Streamed(StreamingResponse):
 
 
 def export_headers(order: ExportOrder, export: Export, zone: tzinfo = UTC) -> dict[str, str]:
-    """The headers of an export; the name of its file has the first and the last day of its window, in this zone."""
+    """The headers of an export. The name of its file has the first and the last day of its window, in this zone."""
     ends = (order.since, None if order.until is None else order.until - 0.001)
     days = [f"{datetime.fromtimestamp(at, zone):%Y-%m-%d}" for at in ends if at is not None]
     name = "_".join([order.what, *([order.merchant] if order.merchant else []), *days])

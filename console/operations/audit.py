@@ -20,7 +20,7 @@ from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit
 
 LOOK_EVERY = 60.0
-"""Seconds in which the same look of the same operator is one entry: pages and programs look again every second."""
+"""The same look of the same operator makes one entry in so many seconds, as pages and programs look every second."""
 
 log = structlog.get_logger()
 
@@ -47,23 +47,24 @@ class AuditEntry:
 
 
 class AuditTrail:
-    """Writes what operators do. `actor` is what their token is called."""
+    """Writes what operators do. `actor` is the name of their token."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._looks: dict[tuple[str, str, str, bytes], float] = {}
 
     async def wrote(self, actor: str, deed: Deed) -> None:
-        """Audit something that was done. It cannot be undone, so an audit that fails is logged instead."""
+        """Audit something that was done. It cannot be undone, so if the audit fails, the entry is logged instead."""
         try:
             await self._append(actor, deed, wire.dumps(deed.detail))
         except LedgerUnavailable as error:
             _log_lost(actor, deed, error)
 
     async def looked(self, actor: str, deed: Deed) -> None:
-        """Audit a look, before anything is shown. Raises `LedgerUnavailable`: what cannot be audited is not shown.
+        """Audit a look before anything is shown. Raises `LedgerUnavailable`: data is not shown if that cannot be
+        audited.
 
-        While Redis is full the log has the look instead: operators have to see then why callbacks wait.
+        While Redis is full, the look is logged instead: operators must be able to see why callbacks wait.
         """
         detail = wire.dumps(deed.detail)
         look, now = (actor, deed.action, deed.object, detail), time.monotonic()
@@ -82,7 +83,7 @@ class AuditTrail:
         await self._ledger.outbox.append([pack(entry)])
 
     def _forget(self, before: float) -> None:
-        """Forget looks that are so old; the oldest come first."""
+        """Forget looks from before this time; the oldest come first."""
         while self._looks and self._looks[oldest := next(iter(self._looks))] <= before:
             del self._looks[oldest]
 
@@ -102,7 +103,7 @@ async def list_audit(
     action: str | None = None,
     object_: str | None = None,
 ) -> HistoryPage[AuditEntry]:
-    """What one operator did, of one kind, to one object; the newest first.
+    """Entries of the audit, newest first; filtered by operator, kind of action and object.
 
     Raises `Invalid`, `HistoryUnavailable` and `LedgerUnavailable`.
     """

@@ -26,8 +26,8 @@ log = structlog.get_logger()
 class CancellationOrder:
     """What to cancel: `amount` in the currency's major unit, or everything that is left if that is None.
 
-    `checksum` is what the caller believes is left; None leaves that to the relay. `fields` are further fields of
-    i'mport's ``POST /payments/cancel``, as i'mport takes them.
+    `checksum` is the amount that the caller believes is left; if None, the relay computes it. `fields` are further
+    fields of i'mport's ``POST /payments/cancel``, as i'mport takes them.
     """
 
     amount: Decimal | None = None
@@ -37,12 +37,11 @@ class CancellationOrder:
 
 
 async def cancel_payment(context: Context, merchant: str, imp_uid: str, order: CancellationOrder) -> bool:
-    """Ask i'mport to cancel; whether a refresh has confirmed it. False: the request is open and will be followed.
+    """Ask i'mport to cancel. True if a refresh has confirmed it; False if the request is open, and refreshes follow it.
 
-    The request is stored before i'mport is called, so that a crash cannot lose it. Raises `NotFound`, `Conflict` if
-    more is ordered than is left, what i'mport refuses (`Invalid`, `IamportRefused`, `WrongCredentials`,
-    `IamportUnreachable`: then nothing has happened), and `IamportFailing` where the outcome is unknown: then the
-    request stays open.
+    The request is stored before i'mport is called, so that a crash cannot lose it. Raises `NotFound`; `Conflict` if the
+    order is for more than is left; `Invalid`, `IamportRefused`, `WrongCredentials` and `IamportUnreachable` if i'mport
+    refuses and nothing has happened; `IamportFailing` if the outcome is unknown and the request stays open.
     """
     writer = await PaymentWriter.open(context, merchant, imp_uid)
     account = await writer.account()
@@ -71,9 +70,9 @@ async def cancel_payment(context: Context, merchant: str, imp_uid: str, order: C
 async def record_cancellation(
     context: Context, merchant: str, imp_uid: str, amount: Decimal | None, reason: str | None
 ) -> None:
-    """Record that a cancellation was requested elsewhere; of everything that is left where `amount` is None.
+    """Record that a cancellation was requested elsewhere; of everything that is left if `amount` is None.
 
-    Raises `NotFound`, `Conflict` where it is more than is left, and `IamportUnreachable`.
+    Raises `NotFound`, `Conflict` if it is more than is left, and `IamportUnreachable`.
     """
 
     def decide(record: Record, now: int, own: Policy) -> Change:
@@ -95,7 +94,8 @@ async def reject_cancellation(
 
 
 async def _confirmed(writer: PaymentWriter, request_id: str) -> bool:
-    """Whether a refresh showed the cancellation done; if it shows it pending, or takes too long, it is left open."""
+    """Whether a refresh showed that the cancellation is done. If it is still pending, or the refresh takes too long,
+    the request stays open."""
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
         state = next((row.state for row in (await writer.record()).requests if row.id == request_id), "confirmed")
@@ -109,7 +109,7 @@ async def _confirmed(writer: PaymentWriter, request_id: str) -> bool:
 def _form(order: CancellationOrder, record: Record, request: CancellationRequest) -> dict[str, Any]:
     """The fields of ``POST /payments/cancel``; ``checksum`` is what i'mport should find left before it acts."""
     form = {**({} if order.reason is None else {"reason": order.reason}), **order.fields}
-    # Requests that wait for their result have not reduced what i'mport counts as left.
+    # Requests that wait for their result have not yet reduced the amount that i'mport counts as left.
     at_iamport = left_to_cancel(record, minus_requests=False)
     if order.amount is not None or request.amount != at_iamport:
         form["amount"] = request.amount

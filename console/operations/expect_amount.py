@@ -13,14 +13,14 @@ from schemas.errors import HistoryUnavailable
 log = structlog.get_logger()
 
 MOST = 100
-"""Payments of an order that are compared: the newest."""
+"""The most payments of an order that are compared; these are the newest."""
 
 
 async def expect_amount(
     context: Context, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None
 ) -> None:
-    """Store the expected amount, in the currency's major unit; payments of the order that exist are compared with it.
-    Those that have left the ledger are put back for that, unless history is away.
+    """Store the expected amount, in the currency's major unit, and compare the order's existing payments with it.
+    Payments that have left the ledger are put back for that, unless history is away.
 
     Raises `NotFound` for an unknown merchant.
     """

@@ -22,7 +22,7 @@ Got = Literal["yes", "not yet", "no"]
 
 @dataclass(frozen=True, slots=True)
 class DeliveryExplanation:
-    """Whether an endpoint got an event, and why; `delivery` is None where the event was never for this endpoint."""
+    """Whether an endpoint got an event, and why; `delivery` is None if the event was never for this endpoint."""
 
     event: str
     endpoint: str
@@ -33,7 +33,7 @@ class DeliveryExplanation:
 
 async def explain_delivery(context: Context, event_id: str, endpoint_id: str) -> DeliveryExplanation:
     """Why this endpoint has, has not, or has not yet received this event. Raises `NotFound`, and `HistoryUnavailable`
-    where only history can know it."""
+    if only history can know it."""
     event, found = await _event_and_delivery(context, event_id, endpoint_id)
     return await explain(context, event, endpoint_id, found)
 
@@ -41,7 +41,7 @@ async def explain_delivery(context: Context, event_id: str, endpoint_id: str) ->
 async def explain(
     context: Context, event: StoredEvent, endpoint_id: str, found: DeliveryView | None
 ) -> DeliveryExplanation:
-    """The same where the event and its delivery to this endpoint, if there is one, were read before. Raises
+    """The same for an event that was read before, with its delivery to this endpoint, if there is one. Raises
     `NotFound`."""
     registered = await _registered(context, endpoint_id)
     if found is None:
@@ -59,7 +59,7 @@ async def _event_and_delivery(
     except NotFound:
         event = from_history.event(await context.history.events.get(event_id))
     else:
-        # With an event the ledger has its deliveries. Only after an old copy history knows of more.
+        # A ledger that has an event has its deliveries. History knows more only if Redis came back with an old copy.
         with suppress(HistoryUnavailable, NotFound):
             return event, await read_delivery(context, delivery_id)
         return event, None
@@ -70,7 +70,7 @@ async def _event_and_delivery(
 
 
 async def _registered(context: Context, endpoint_id: str) -> RegisteredEndpoint:
-    """An endpoint, also one that was deleted long ago. Raises `NotFound`."""
+    """An endpoint, even if it was deleted long ago. Raises `NotFound`."""
     registered = (await context.ledger.endpoints.some([endpoint_id])).get(endpoint_id)
     if registered is not None:
         return registered
@@ -78,7 +78,7 @@ async def _registered(context: Context, endpoint_id: str) -> RegisteredEndpoint:
 
 
 async def _standstill(context: Context, delivery: DeliveryView) -> Reason | None:
-    """Why nothing is sent at all, where that is what a delivery waits for."""
+    """Why nothing at all is sent, if a due delivery waits for that; else None."""
     ledger, due = context.ledger, delivery.next_attempt_at
     if delivery.state != "pending" or due is None or due > await ledger.now():
         return None
@@ -94,7 +94,7 @@ async def _standstill(context: Context, delivery: DeliveryView) -> Reason | None
 def explained(
     delivery: DeliveryView, disabled_at: float | None, standstill: Reason | None = None
 ) -> tuple[Got, Reason]:
-    """Whether a delivery has arrived, and why. `standstill` is why nothing is sent at all."""
+    """Whether a delivery has arrived, and why. `standstill` is the reason why nothing at all is sent."""
     attempts = len(delivery.attempts)
     got: Got
     taken = [attempt.at for attempt in delivery.attempts if attempt.succeeded]

@@ -19,8 +19,8 @@ Words = Callable[[Reason], str]
 
 @dataclass(frozen=True, slots=True)
 class ExportOrder:
-    """Which rows are wanted, in which format; the window [since, until) is in UNIX seconds. `count`: how many they are
-    is to be known beforehand, which takes a while where they are many."""
+    """Which rows are wanted, in which format; the window [since, until) is in UNIX seconds. With `count` the rows are
+    counted beforehand, which takes a while if they are many."""
 
     what: What
     format: Format = "ndjson"
@@ -32,8 +32,8 @@ class ExportOrder:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An export that has begun: how many rows it had then, if it was to count them, and its pieces. History was
-    `behind` by so many seconds, 0 where it had everything."""
+    """An export that has begun: its pieces, and how many rows it had then, if it was to count them. History was
+    `behind` by so many seconds; 0 if it had everything."""
 
     rows: int | None
     behind: float
@@ -43,9 +43,9 @@ class Export:
 async def export_rows(
     context: Context, order: ExportOrder, words: Words = english, *, read_only: bool = False
 ) -> Export:
-    """Begin an export, for an operator who is read-only or not; `words` puts reasons into words.
+    """Begin an export; `read_only` says whether the operator is. `words` puts reasons into words.
 
-    Raises `Invalid` and `HistoryUnavailable`; a piece may raise `HistoryUnavailable`, too.
+    Raises `Invalid` and `HistoryUnavailable`. Reading a piece may raise `HistoryUnavailable`, too.
     """
     exports = context.history.exports
     behind = await wait_for_history(context)

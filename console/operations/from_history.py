@@ -1,4 +1,4 @@
-"""What history has of a thing, as the ledger shows it while it has it: so operators see both alike."""
+"""Turns rows of history into the objects that the ledger returns, so that operators see both alike."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def event(row: entries.Event) -> StoredEvent:
 
 
 def delivery(row: RecordedDelivery, disabled_reason: Reason | None = None) -> DeliveryView:
-    """A delivery; `disabled_reason` says why its endpoint is disabled, where it is."""
+    """A delivery; `disabled_reason` says why its endpoint is disabled, if it is."""
     sent, reason = row.delivery, stored(row.delivery.reason)
     if sent.state == "held":
         reason = Reason.of("endpoint_disabled", disabled_reason)

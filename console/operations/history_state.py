@@ -1,4 +1,4 @@
-"""Whether history can be read, and how far it is behind the ledger."""
+"""Whether history can be read, and how far behind the ledger it is."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
 
 PATIENCE = 1.0
-"""Seconds for history's answer; after that it is away."""
+"""Seconds to wait for history's answer; after that it counts as away."""
 GOOD_FOR = 2.0
-"""Seconds for which pages show the same state."""
+"""Seconds for which pages reuse a state."""
 FAR_BEHIND = 60.0
-"""Seconds after which every page says so."""
+"""When history is this many seconds behind, every page says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryState:
-    """`waiting` changes are not recorded yet, the oldest of them for `behind_seconds`; `reason` says why history cannot
-    be read, None if it can."""
+    """`waiting` is the number of changes that are not recorded yet; the oldest has waited for `behind_seconds`.
+    `reason` says why history cannot be read, None if it can."""
 
     behind_seconds: float
     waiting: int
@@ -29,12 +29,12 @@ class HistoryState:
 
     @property
     def available(self) -> bool:
-        """Whether it can be read."""
+        """Whether history can be read."""
         return self.reason is None
 
     @property
     def is_well(self) -> bool:
-        """Whether it can be read and is not far behind."""
+        """Whether history can be read and is not far behind."""
         return self.available and self.behind_seconds <= FAR_BEHIND
 
 
@@ -52,7 +52,7 @@ async def history_state(context: Context) -> HistoryState:
 
 
 class HistoryWatch:
-    """The state for whoever shows it on every page: asked for at most once in `GOOD_FOR` seconds."""
+    """The state for code that shows it on every page: it is read at most once in `GOOD_FOR` seconds."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -60,7 +60,7 @@ class HistoryWatch:
         self._seen_at = float("-inf")
 
     async def recent(self) -> HistoryState:
-        """A state that is some seconds old at most. Raises `LedgerUnavailable`."""
+        """A state that is at most `GOOD_FOR` seconds old. Raises `LedgerUnavailable`."""
         if self._seen is None or time.monotonic() - self._seen_at > GOOD_FOR:
             self._seen = await history_state(self._context)
             self._seen_at = time.monotonic()

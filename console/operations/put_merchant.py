@@ -17,7 +17,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class MerchantSettings:
-    """What is stored of a merchant; its credentials in clear, as given. `since` in UNIX seconds: facts before it are
+    """A merchant's settings, with its credentials in clear text, as given. Facts before `since` (UNIX seconds) are
     recorded silently."""
 
     imp_key: str = field(repr=False)
@@ -30,7 +30,7 @@ class MerchantSettings:
 
 
 async def put_merchant(context: Context, name: str, given: MerchantSettings) -> tuple[MerchantView, bool]:
-    """Add a merchant or replace it whole; the merchant, and whether it is new. Raises `Invalid`."""
+    """Add a merchant, or replace all its settings; returns it, and whether it is new. Raises `Invalid`."""
     if not re.fullmatch(MERCHANT_NAME, name):
         raise Invalid("merchant", Reason.of("not_a_merchant_name"))
     is_new = await context.ledger.merchants.put(
@@ -47,9 +47,9 @@ async def put_merchant(context: Context, name: str, given: MerchantSettings) -> 
 
 
 async def delete_merchant(context: Context, name: str) -> None:
-    """Delete a merchant; `default` is known again at once where its credentials are in the environment.
+    """Delete a merchant. `default` exists again at once if its credentials are in the environment.
 
-    Raises `NotFound`, and `Conflict` while it has endpoints, and where there is nothing but the environment to delete.
+    Raises `NotFound`; `Conflict` while the merchant has endpoints, and if it exists only in the environment.
     """
     merchants = context.ledger.merchants
     in_environment = name == DEFAULT and context.settings.imp_key is not None

@@ -1,7 +1,7 @@
 """Deliveries as operators see them, alone or in a list.
 
-History may know more than the ledger does: attempts that the ledger has dropped, and all that a Redis lacks which came
-back with an old copy. What is shown has the attempts of both.
+History may know more than the ledger: attempts that the ledger has dropped, and everything newer than the old copy that
+Redis came back with. Operators see the attempts of both.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def list_deliveries(
     merchant: str | None = None,
     type_: str | None = None,
 ) -> HistoryPage[DeliveryView]:
-    """Deliveries, newest first; what the unsettled ones wait for is as the ledger knows it. Raises `Invalid` and
+    """Deliveries, newest first. What unsettled deliveries wait for comes from the ledger. Raises `Invalid` and
     `HistoryUnavailable`."""
     behind = await wait_for_history(context, merchant)
     page = await context.history.deliveries.list(
@@ -61,8 +61,8 @@ async def list_deliveries(
 async def deliveries_of_events(
     context: Context, event_ids: Sequence[str], most: int
 ) -> Mapping[str, Sequence[DeliveryView]]:
-    """The deliveries of each of these events, the newest first, at most `most` of each: those that the ledger has while
-    history, which may have others, is away."""
+    """The deliveries of each of these events, newest first, at most `most` of each. While history is away, only those
+    that the ledger has."""
     some = await asyncio.gather(*(context.ledger.deliveries.of_event(event_id) for event_id in event_ids))
     found = dict(zip(event_ids, some, strict=True))
     now = {sent.id: sent for deliveries in some for sent in deliveries}
@@ -84,15 +84,16 @@ async def _shown(context: Context, rows: Sequence[RecordedDelivery]) -> tuple[De
 
 
 def _as_it_is(row: RecordedDelivery, now: DeliveryView | None, disabled: Mapping[str, Reason | None]) -> DeliveryView:
-    """One that the ledger has settled since stays as history had it, so that a list keeps to its filters."""
+    """A delivery of a list. If the ledger has changed its state since, it is shown as history had it, so that the list
+    keeps to its filters."""
     if now is not None and now.state == row.delivery.state:
         return _with_recorded(now, row)
     return from_history.delivery(row, disabled.get(row.delivery.endpoint))
 
 
 def _with_recorded(now: DeliveryView, row: RecordedDelivery | None) -> DeliveryView:
-    """A delivery of the ledger with the attempts that only history has. What waits is as the ledger has it, which sends
-    it; what is over in both is as the one has it that knows the latest attempt."""
+    """A delivery of the ledger, with the attempts that only history has. If it is unsettled in either, the ledger's
+    version is shown, as the ledger sends it. If it is settled in both, the version with the latest attempt is shown."""
     if row is None:
         return now
     recorded = from_history.delivery(row)

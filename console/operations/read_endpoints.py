@@ -30,7 +30,7 @@ class EndpointView:
 
 
 def endpoint_view(context: Context, registered: RegisteredEndpoint, *, read_only: bool) -> EndpointView:
-    """A registered endpoint as it is shown. Raises `Unreadable` where no key opens its headers."""
+    """A registered endpoint as it is shown. Raises `Unreadable` if no key opens its headers."""
     endpoint = registered.endpoint
     names = tuple(orjson.loads(context.sealer.open(endpoint.headers))) if endpoint.headers else ()
     return EndpointView(
@@ -51,8 +51,8 @@ async def read_endpoint(context: Context, endpoint_id: str, *, read_only: bool) 
 async def list_endpoints(
     context: Context, part: PageRequest, merchant: str | None = None, *, read_only: bool
 ) -> HistoryPage[EndpointView]:
-    """Endpoints of one merchant, or all, newest first: which there are, as history knows; each as it is now. Raises
-    `Invalid` and `HistoryUnavailable`."""
+    """Endpoints of one merchant, or all, newest first. History has the list; each endpoint is shown as it is now.
+    Raises `Invalid` and `HistoryUnavailable`."""
     behind = await wait_for_history(context, merchant)
     page = await context.history.endpoints.list(part, merchant=merchant)
     now = await context.ledger.endpoints.some([row.id for row in page.rows])
@@ -64,6 +64,6 @@ async def list_endpoints(
 async def newest_endpoints(
     context: Context, most: int, merchant: str | None = None, *, read_only: bool
 ) -> tuple[EndpointView, ...]:
-    """The endpoints that were added last, to choose from, also while history is away."""
+    """The endpoints that were added last, to choose from. Works while history is away."""
     rows = await context.ledger.endpoints.newest(most, merchant)
     return tuple(endpoint_view(context, row, read_only=read_only) for row in rows)

@@ -51,7 +51,7 @@ class EventView:
 
 
 def event_view(event: StoredEvent, *, read_only: bool = False) -> EventView:
-    """A stored event as it is shown to an operator who is read-only or not."""
+    """A stored event as it is shown; endpoint URLs are masked for a `read_only` operator."""
     body = wire.loads(event.body)
     return EventView(masked_callback(body) if read_only else body, event.recorded_at, event.silent)
 

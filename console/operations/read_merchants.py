@@ -14,7 +14,7 @@ from schemas.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class MerchantView:
-    """A merchant and where its credentials are; `imp_key` is masked, None where it is in the environment."""
+    """A merchant and where its credentials are; `imp_key` is masked, and None if it is in the environment."""
 
     stored: Merchant
     source: Literal["api", "environment"]
@@ -37,7 +37,7 @@ async def read_merchant(context: Context, name: str) -> MerchantView:
 
 
 async def find_merchant(context: Context, name: str) -> MerchantView | None:
-    """The merchant of this name; None where there is none."""
+    """The merchant with this name; None if there is none."""
     try:
         return await read_merchant(context, name)
     except NotFound:
@@ -45,7 +45,7 @@ async def find_merchant(context: Context, name: str) -> MerchantView | None:
 
 
 async def list_merchants(context: Context, part: PageRequest) -> HistoryPage[MerchantView]:
-    """Merchants, newest first: which there are, as history knows; each as it is now. Raises `Invalid` and
+    """Merchants, newest first. History has the list; each merchant is shown as it is now. Raises `Invalid` and
     `HistoryUnavailable`."""
     behind = await wait_for_history(context)
     page = await context.history.merchants.list(part)
@@ -54,7 +54,7 @@ async def list_merchants(context: Context, part: PageRequest) -> HistoryPage[Mer
 
 
 async def newest_merchants(context: Context, most: int) -> tuple[MerchantView, ...]:
-    """The merchants that were added last, to choose from, also while history is away."""
+    """The merchants that were added last, to choose from. Works while history is away."""
     return tuple(_view(context, merchant) for merchant in await context.ledger.merchants.newest(most))
 
 

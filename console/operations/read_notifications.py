@@ -12,7 +12,7 @@ from schemas.errors import HistoryUnavailable, NotFound
 from schemas.outbox.entries import Notification
 
 MOST_OF_PAYMENT = 100
-"""Pending notifications of one payment for which the ledger is asked what they wait for."""
+"""The most pending notifications of one payment for which the ledger is asked what they wait for."""
 
 
 async def read_notification(context: Context, identity: str) -> StoredNotification:
@@ -44,7 +44,7 @@ async def list_notifications(
 
 
 async def _as_they_are(context: Context, rows: Sequence[Notification]) -> tuple[StoredNotification, ...]:
-    """These notifications, the pending ones with what they wait for, which only the ledger knows."""
+    """These notifications; pending ones with what they wait for, which only the ledger knows."""
     names = list(dict.fromkeys((row.merchant, row.imp_uid) for row in rows if row.outcome == "pending"))
     now = {row.id: row for row in await context.ledger.notifications.of_payments(names, MOST_OF_PAYMENT)}
     pending = (now.get(row.id) if row.outcome == "pending" else None for row in rows)

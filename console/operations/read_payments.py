@@ -19,14 +19,14 @@ from schemas.errors import HistoryUnavailable, NotFound
 from schemas.payments.cancellations import CancellationRequest
 
 MOST_EVENTS = 200
-"""Events of a payment that are shown with it, the latest."""
+"""The most events that are shown with a payment; these are the latest."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentView:
     """A payment. `snapshot` is i'mport's object as plain values, numbers digit by digit.
 
-    `cancellations` are the requests whose outcome is open or known; one that is being sent right now is not shown yet.
+    `cancellations` are the requests whose outcome is open or known. A request that is just being sent is not shown yet.
     """
 
     stored: Payment
@@ -42,8 +42,8 @@ class PaymentWithEvents(PaymentView):
 
 
 async def read_payment(context: Context, merchant: str, imp_uid: str) -> PaymentWithEvents:
-    """A payment with its events, wherever it is; as history has it where that knows later events, because Redis came
-    back with an old copy. Raises `NotFound` before the first successful look-up."""
+    """A payment with its events, wherever it is. If history knows later events, because Redis came back with an old
+    copy, the payment is shown as history has it. Raises `NotFound` before the first successful look-up."""
     ledger = context.ledger
     try:
         found = await ledger.payments.get(merchant, imp_uid)
@@ -56,7 +56,7 @@ async def read_payment(context: Context, merchant: str, imp_uid: str) -> Payment
             later = await _recorded_events(context, found, ANSWER_WITHIN)
             return _with_events(_with_requests(recorded, found), later)
     except (NotFound, HistoryUnavailable):
-        pass  # history is behind or away: the ledger has all that can be shown
+        pass  # history is behind or away, so the ledger has everything that can be shown
     return _with_events(found, await ledger.events.of_payment(merchant, imp_uid, most=MOST_EVENTS))
 
 
@@ -73,7 +73,7 @@ def _with_requests(recorded: Payment, now: Payment) -> Payment:
 
 
 async def find_payment(context: Context, merchant: str, imp_uid: str) -> PaymentView | None:
-    """A payment that the ledger has; None where it has none."""
+    """A payment that the ledger has; None if it does not have it."""
     try:
         return as_shown(await context.ledger.payments.get(merchant, imp_uid))
     except NotFound:
@@ -89,7 +89,7 @@ async def list_payments(
     merchant_uid: str | None = None,
     status: str | None = None,
 ) -> HistoryPage[PaymentView]:
-    """Payments of one merchant or all, of one id, of one order number, of one status. Raises `Invalid` and
+    """Payments, newest first, filtered by merchant, id, order number and status. Raises `Invalid` and
     `HistoryUnavailable`."""
     behind = await wait_for_history(context, merchant)
     page = await context.history.payments.list(

@@ -1,4 +1,4 @@
-"""The numbers that show whether the relay keeps up, read from all over the ledger."""
+"""The numbers that show whether the relay keeps up, read from all cells of the ledger."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class RelayStats:
     """All numbers: of lanes (`numbers`), of workers, of Redis (`durability`, `memory`, and what it `allows`), of
     `history`.
 
-    `endpoints` are at most `MOST_ENDPOINTS`; `endpoints_left_out`: there are more. `webhook_loss_rate` is of the last
-    seven days, None where there was nothing to lose.
+    `endpoints` has at most `MOST_ENDPOINTS`; `endpoints_left_out`: there are more. `webhook_loss_rate` is of the last
+    seven days, None if no webhook was to be expected in them.
     """
 
     numbers: Stats
@@ -41,7 +41,7 @@ class RelayStats:
 
 
 async def read_stats(context: Context) -> RelayStats:
-    """The numbers now. Raises `LedgerUnavailable`: where a right is missing, with its name and what to do."""
+    """The numbers now. Raises `LedgerUnavailable`; if a right is missing, its text names the right and what to do."""
     try:
         return await _read(context)
     except LedgerRefused as error:
@@ -71,7 +71,7 @@ async def _read(context: Context) -> RelayStats:
 
 
 async def webhook_loss_rate(ledger: Ledger) -> float | None:
-    """The share of webhooks that did not come, of the last seven days; None where there was nothing to lose. Raises
+    """The share of webhooks of the last seven days that did not come; None if none was to be expected. Raises
     `LedgerUnavailable`."""
     lost, came = await ledger.reconciliations.webhook_losses()
     return round(lost / (lost + came), 6) if lost + came else None

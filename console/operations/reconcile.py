@@ -18,10 +18,11 @@ from schemas.reasons import Reason
 async def start_reconciliation(
     context: Context, merchant: str, since: float, until: float, *, deliver: bool = False, rebuild: bool = False
 ) -> Reconciliation:
-    """Start to compare payments whose latest status is of [since, until), UNIX seconds; workers do the rest.
+    """Start to compare payments whose latest status is from [since, until), in UNIX seconds; workers do the rest.
 
-    What is found is recorded silently unless `deliver`. `rebuild`: the ledger was lost, so sequences begin above all
-    that it can have used. Raises `Invalid`, `NotFound`, and `Conflict` where a rebuild finds payments.
+    Events that this finds are recorded silently unless `deliver`. With `rebuild` the ledger was lost, so sequences
+    begin above all that it can have used. Raises `Invalid`, `NotFound`, and `Conflict` if a rebuild finds payments in
+    the ledger.
     """
     # i'mport counts whole seconds.
     begins, ends = math.floor(since), math.ceil(until)

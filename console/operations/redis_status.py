@@ -1,4 +1,4 @@
-"""What keeps ledger and queue from working: rights that are missing in Redis, or a ledger that is not open."""
+"""Problems that keep ledger or queue from working: missing rights in Redis, or a ledger that is not open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 async def redis_status(context: Context) -> RedisStatus:
-    """What is wrong now; the reason says what to do. Raises `LedgerUnavailable`."""
+    """The problems now; their reasons say what to do. Raises `LedgerUnavailable`."""
     seen = await context.watch.recent()
     if seen.ledger is not None:
         return seen
@@ -25,7 +25,7 @@ async def redis_status(context: Context) -> RedisStatus:
 
 
 async def why_not_open(context: Context) -> Reason | None:
-    """Why the ledger is not open, e.g. because Redis has lost it; None for one that is, or can be opened now. Raises
+    """Why the ledger is not open, e.g. because Redis has lost it; None if it is open or can be opened now. Raises
     `LedgerUnavailable`."""
     if await context.ledger.is_open():
         return None
@@ -41,7 +41,7 @@ async def why_not_open(context: Context) -> Reason | None:
 
 
 async def unless_refused(read: Awaitable[T]) -> T | None:
-    """What Redis answers; None where it refuses to, which the store has logged. Raises `LedgerUnavailable`."""
+    """Redis' answer; None if Redis refuses the command, which the store has logged. Raises `LedgerUnavailable`."""
     try:
         return await read
     except LedgerRefused:

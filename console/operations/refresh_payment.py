@@ -17,9 +17,9 @@ POLL_EVERY = 0.1
 
 
 async def refresh_payment(context: Context, merchant: str, imp_uid: str) -> bool:
-    """Refresh a payment; False where it takes longer than `PATIENCE`: it is refreshed all the same.
+    """Refresh a payment. False if that takes longer than `PATIENCE`; the refresh goes on all the same.
 
-    Raises `Invalid`, `NotFound` where there is no such merchant or i'mport knows no such payment, and `HiddenPayment`.
+    Raises `Invalid`, `NotFound` if there is no such merchant or i'mport knows no such payment, and `HiddenPayment`.
     """
     if not IMP_UID.fullmatch(imp_uid):
         raise Invalid("imp_uid", Reason.of("not_an_imp_uid"))
@@ -27,9 +27,9 @@ async def refresh_payment(context: Context, merchant: str, imp_uid: str) -> bool
 
 
 async def refresh_and_wait(context: Context, merchant: str, imp_uid: str) -> bool:
-    """Mark a payment dirty and wait for a look-up that began after this; False after `PATIENCE`.
+    """Mark a payment dirty and wait for a look-up that begins after that; False after `PATIENCE`.
 
-    Raises `NotFound` where there is no such merchant or i'mport knows no such payment, and `HiddenPayment`.
+    Raises `NotFound` if there is no such merchant or i'mport knows no such payment, and `HiddenPayment`.
     """
     ledger = context.ledger
     if merchant not in await ledger.merchants.names():

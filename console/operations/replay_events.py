@@ -16,7 +16,7 @@ from schemas.reasons import Reason
 
 
 async def estimate_replay(context: Context, selection: Selection) -> int:
-    """How many deliveries a replay of this would queue now. Raises `NotFound`, `Invalid` and `HistoryUnavailable`."""
+    """How many deliveries such a replay would queue now. Raises `NotFound`, `Invalid` and `HistoryUnavailable`."""
     return sum((await _count(context, await _resolved(context, selection))).values())
 
 
@@ -28,12 +28,12 @@ async def start_replay(context: Context, selection: Selection, rate: float) -> R
 
 
 async def stop_replay(context: Context, replay_id: str) -> Replay:
-    """Stop a replay: what it queued and no worker is sending is removed from the lanes. Raises `NotFound`."""
+    """Stop a replay: deliveries that it queued and that no worker is sending leave the lanes. Raises `NotFound`."""
     return await context.ledger.replays.stop(replay_id)
 
 
 async def read_replay(context: Context, replay_id: str) -> Replay:
-    """A replay and how far it is. Raises `NotFound`."""
+    """A replay and its progress. Raises `NotFound`."""
     found = (await _whole(context, [replay_id])).get(replay_id)
     if found is None:
         raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
@@ -41,7 +41,7 @@ async def read_replay(context: Context, replay_id: str) -> Replay:
 
 
 async def list_replays(context: Context, part: PageRequest) -> HistoryPage[Replay]:
-    """Replays, newest first; those that the ledger still has, as far as they are now. Raises `Invalid` and
+    """Replays, newest first; those that the ledger still has with their progress now. Raises `Invalid` and
     `HistoryUnavailable`."""
     behind = await wait_for_history(context)
     page = await context.history.replays.list(part)
@@ -50,7 +50,7 @@ async def list_replays(context: Context, part: PageRequest) -> HistoryPage[Repla
 
 
 async def _whole(context: Context, replay_ids: Sequence[str]) -> dict[str, Replay]:
-    """Those of these replays that there are; parts that have left the ledger as history has them."""
+    """Those of these replays that exist. Parts that have left the ledger are as history has them."""
     found: dict[str, dict[int, Replay]] = {}
     for replay_id, some in (await context.ledger.replays.parts(replay_ids)).items():
         found[replay_id] = {one.part: one for one in some}
@@ -61,7 +61,7 @@ async def _whole(context: Context, replay_ids: Sequence[str]) -> dict[str, Repla
 
 
 async def _count(context: Context, selection: Selection) -> dict[int, int]:
-    """How many deliveries there are to send again, of what is recorded by now, by the cell of their endpoints."""
+    """How many deliveries there are to send again, by the cell of their endpoints, among events recorded by now."""
     await wait_for_history(context, selection.merchant)
     recipients = await context.ledger.endpoints.recipients(selection)
     now = await context.ledger.now()

@@ -1,6 +1,6 @@
 """Seal everything that is stored with the first encryption key of RELAY_ENCRYPTION_KEY.
 
-Until then an old key cannot be removed: what is never written again stays sealed with it.
+Until then an old key cannot be removed: a value that is never written again stays sealed with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class ResealedCounts:
-    """How many values were sealed with another key and now are with the first; what none of the keys opens, by name."""
+    """How many values were sealed with another key and are with the first now; the names of those that no key opens."""
 
     merchants: int
     endpoints: int
@@ -26,7 +26,7 @@ class ResealedCounts:
 
 
 async def reseal_keys(context: Context) -> ResealedCounts:
-    """Seal everything with the first key; what others write meanwhile is sealed with it already."""
+    """Seal everything with the first key. Other processes seal with it already, so nothing is missed meanwhile."""
     merchants, unreadable = await _reseal_merchants(context)
     endpoints, also = await _reseal_endpoints(context)
     return ResealedCounts(merchants, endpoints, (*unreadable, *also))
@@ -55,7 +55,8 @@ async def _reseal_endpoints(context: Context) -> tuple[int, list[str]]:
     resealed, unreadable, now = 0, [], await context.ledger.now()
 
     def with_first_key(endpoint: Endpoint) -> Endpoint:
-        """Expired secrets are removed, as in the next rotation: they sign nothing and need no key."""
+        """The endpoint, sealed with the first key. Expired secrets are removed, as the next rotation would do: they
+        sign nothing."""
         valid = [one for one in endpoint.secrets if one.expires_at is None or one.expires_at > now]
         secrets = tuple(replace(one, sealed=context.sealer.reseal(one.sealed)) for one in valid)
         return replace(endpoint, secrets=secrets, headers=context.sealer.reseal(endpoint.headers))

@@ -8,8 +8,8 @@ from ledger.deliveries import DeliveryView
 
 
 async def retry_delivery(context: Context, delivery_id: str) -> DeliveryView:
-    """Have a delivery attempted now, even in a paused lane; return it as it is then. One that has left the ledger is
-    put back first. Raises `NotFound`, `Conflict`, and `HistoryUnavailable` if only history can know it."""
+    """Have a delivery attempted now, even in a paused lane; returns it as it is then. A delivery that has left the
+    ledger is put back first. Raises `NotFound`, `Conflict`, and `HistoryUnavailable` if only history can know it."""
     event = delivery_id.partition(".")[0]
     await context.ledger.cold.fetch_event(context.history.whole_payments, event)
     await context.ledger.deliveries.retry(delivery_id)

@@ -12,7 +12,7 @@ from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_secret, rotat
 
 @dataclass(frozen=True, slots=True)
 class SigningSecret:
-    """A secret that signs; until `expires_at` (UNIX seconds), or until it is rotated where that is None."""
+    """A secret that signs until `expires_at` (UNIX seconds), or until it is rotated if that is None."""
 
     secret: str = field(repr=False)
     expires_at: float | None
@@ -27,7 +27,7 @@ class SigningSecrets:
 
 
 async def read_secrets(context: Context, endpoint_id: str) -> SigningSecrets:
-    """The secrets that sign now. Raises `NotFound`, and `Unreadable` where no key opens them."""
+    """The secrets that sign now. Raises `NotFound`, and `Unreadable` if no key opens them."""
     now = await context.ledger.now()
     registered = await context.ledger.endpoints.get(endpoint_id)
     return _opened(context, registered.endpoint.secrets, now)

@@ -1,4 +1,4 @@
-"""What a text that an operator has at hand may mean: an order number, an id, what a buyer typed."""
+"""Finds everything that a text of an operator may mean: an order number, an id, something that a buyer typed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from ledger.notifications import StoredNotification
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Payments, the newest first, behind those whose whole number it is; the ids of events and deliveries;
-    notifications. `next_cursor` goes on with older payments whose buyer typed the text."""
+    """The payments, ids of events and deliveries, and notifications that a text may mean. Payments whose whole number
+    it is come first, then the others, newest first. `next_cursor` leads to older payments whose buyer typed the text.
+    """
 
     payments: tuple[PaymentView, ...]
     events: tuple[str, ...]
@@ -30,7 +31,7 @@ class Found:
 
 
 async def search_history(context: Context, text: str, *, limit: int, cursor: str | None = None) -> Found:
-    """What `text` may mean. Raises `Invalid` for a cursor that no search gave, and `HistoryUnavailable`."""
+    """Everything that `text` may mean. Raises `Invalid` for a cursor that no search gave, and `HistoryUnavailable`."""
     await wait_for_history(context)
     hits = await context.history.find(text, limit=limit, cursor=cursor)
     return Found(

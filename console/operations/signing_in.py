@@ -1,6 +1,6 @@
-"""Attempts to sign in, and sessions that have ended: what all consoles of a ledger agree on.
+"""Attempts to sign in, and sessions that have ended. All consoles of a ledger share both through Redis.
 
-While Redis is away or full, each console goes by what happened in itself.
+While Redis is away or full, each console knows only its own.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from schemas.errors import LedgerUnavailable
 OF_SOURCE = 10
 OF_ALL = 100
 WITHIN = 900.0
-"""So many failed attempts of one source, and of all, in so many seconds. Until these are over, others are refused."""
+"""The most failed attempts of one source, and of all sources, in so many seconds. Further attempts are refused until
+these are over."""
 NO_LIMIT = 10**9
-"""What failed elsewhere does not keep out a browser that is known."""
+"""The limit of all sources for a browser that is known: attempts that failed elsewhere must not keep it out."""
 
 log = structlog.get_logger()
 
 
 class SignInLimit:
-    """Limits attempts to guess a token. A source is an address, or the /64 of IPv6 that one customer gets, or a browser
-    that is known: one that has signed in before, which others that guess cannot keep out."""
+    """Limits attempts to guess a token. A source is an IPv4 address, the /64 of IPv6 that one customer gets, or a known
+    browser. That is one that has signed in before; attackers who guess cannot keep it out."""
 
     def __init__(self, operators: Operators) -> None:
         self._operators = operators
@@ -35,7 +36,7 @@ class SignInLimit:
         self._own_since = time.monotonic()
 
     async def attempt(self, source: str, *, is_known: bool = False) -> float:
-        """Count an attempt. 0 if it may go on, otherwise after how many seconds it may be made again."""
+        """Count an attempt. Returns 0 if it may go on, else the seconds until it may be made again."""
         of_all = NO_LIMIT if is_known else OF_ALL
         try:
             wait = await self._operators.try_sign_in(source, of_source=OF_SOURCE, of_all=of_all, within=WITHIN)
@@ -46,7 +47,7 @@ class SignInLimit:
             return self._attempt_alone(source, of_all, time.monotonic())
 
     async def forgive(self, source: str) -> None:
-        """The attempt was right: it does not count."""
+        """Do not count the last attempt: the token was right."""
         self._own.pop(source, None)
         try:
             await self._operators.forgive_sign_in(source)
@@ -64,8 +65,8 @@ class SignInLimit:
 
 
 class EndedSessions:
-    """Sessions whose operators have signed out. A copy of such a cookie is refused until it expires. Other
-    consoles learn of what ended here while Redis was away when it is back."""
+    """Sessions whose operators have signed out; a copy of such a session's cookie is refused until it expires. Sessions
+    that end here while Redis is away reach the other consoles when it is back."""
 
     def __init__(self, operators: Operators) -> None:
         self._operators = operators
@@ -74,7 +75,7 @@ class EndedSessions:
         self._away = Repeats()
 
     async def end(self, session: str, ends_at: float) -> None:
-        """The session, whose cookie is valid until then (UNIX seconds), ends now."""
+        """End a session now; its cookie is valid until `ends_at` (UNIX seconds)."""
         now = time.time()
         self._own = {name: until for name, until in self._own.items() if until > now}
         self._own[session] = ends_at
@@ -94,7 +95,7 @@ class EndedSessions:
             return False
 
     async def _send(self) -> None:
-        """Have the other consoles know of those that have ended here."""
+        """Store the sessions that have ended here, for the other consoles."""
         try:
             for session, ends_at in list(self._unsent.items()):
                 await self._operators.end_session(_name(session), ends_at - time.time())
@@ -108,5 +109,5 @@ class EndedSessions:
 
 
 def _name(session: str) -> str:
-    """What Redis knows a session by: a copy of Redis does not hold the key of its forms."""
+    """The name of a session in Redis: a digest, so that a copy of Redis does not reveal the token of its forms."""
     return hashlib.sha256(session.encode()).hexdigest()[:32]

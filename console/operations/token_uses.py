@@ -1,4 +1,4 @@
-"""The tokens of operators, and when each was last used: by whichever console, at API, pages and metrics."""
+"""The tokens of operators, and when each was last used, at any console: for API, pages or metrics."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from runtime.setting_values import Rights
 from schemas.errors import LedgerUnavailable
 
 NOTE_EVERY = 60.0
-"""Seconds in which all uses of a token are noted as one."""
+"""All uses of a token within so many seconds are noted as one."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as operators see it: its `fingerprint`, never the token. `actor` is what the audit calls who uses it.
-    `last_used_at` is in UNIX seconds, None where it has not been used for long."""
+    """A token as operators see it: its `fingerprint`, never the token itself. `actor` is the name of its user in the
+    audit. `last_used_at` is in UNIX seconds, None if the token has not been used for long."""
 
     fingerprint: str
     actor: str
@@ -37,7 +37,7 @@ class TokenUses:
         self._noted: dict[str, float] = {}
 
     async def note(self, fingerprint: str) -> None:
-        """The token with this fingerprint, which is valid, was used."""
+        """Note a use of the valid token with this fingerprint."""
         now = time.monotonic()
         if now - self._noted.get(fingerprint, float("-inf")) < NOTE_EVERY:
             return
@@ -49,8 +49,8 @@ class TokenUses:
 
 
 async def list_tokens(context: Context, *, read_only: bool) -> tuple[Token, ...]:
-    """The tokens that this console takes, in the order of its settings. Who may only read sees how each fingerprint
-    begins, as a short token could be guessed by it. Raises `LedgerUnavailable`."""
+    """The tokens that this console takes, in the order of its settings. Read-only operators see only the beginning of
+    each fingerprint, as a short token could be guessed from it. Raises `LedgerUnavailable`."""
     known = context.settings.api_tokens
     uses = await context.ledger.operators.last_uses([token.fingerprint for token in known])
     shown = 8 if read_only else None

@@ -19,7 +19,7 @@ from schemas.errors import HistoryUnavailable, NotFound
 from schemas.reasons import Reason
 
 MOST_EVENTS, MOST_NOTIFICATIONS, MOST_DELIVERIES = 50, 100, 200
-"""The latest of each that are read; the deliveries are of one event."""
+"""The most of each that are read, the latest first; the deliveries are those of one event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PaymentTrace:
 
 
 async def trace_payment(context: Context, merchant: str, imp_uid: str) -> PaymentTrace:
-    """What is recorded about a payment. Raises `NotFound` where there is nothing."""
+    """Everything that is recorded about a payment. Raises `NotFound` if there is nothing."""
     payment, notifications, refresh = await asyncio.gather(
         _found(context, merchant, imp_uid),
         _notifications(context, merchant, imp_uid),
@@ -60,7 +60,7 @@ async def trace_payment(context: Context, merchant: str, imp_uid: str) -> Paymen
 
 
 def _begins(events: Sequence[EventView]) -> bool:
-    """Whether the first event of the payment is among these."""
+    """Whether the payment's first event is among these."""
     return not events or events[-1].data["previous_status"] is None
 
 

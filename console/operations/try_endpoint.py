@@ -1,6 +1,6 @@
 """Test an endpoint: a worker sends it a `relay.test` event now, and the attempt is the result.
 
-It is sent even if the endpoint's lane is paused or the endpoint is disabled: that is how operators find out
+The event is sent even if the endpoint's lane is paused or the endpoint is disabled, so that operators can find out
 whether the endpoint has recovered. A success ends the lane's pause; it does not enable the endpoint.
 """
 
@@ -24,14 +24,14 @@ from schemas.times import rfc3339
 
 _POLL_EVERY = 0.1
 _WAIT_TO_START = 5.0
-"""Seconds on top of RELAY_DELIVERY_TIMEOUT in which a worker should have attempted it."""
+"""Seconds on top of RELAY_DELIVERY_TIMEOUT within which a worker should have attempted the delivery."""
 _WAIT_TO_SETTLE = 2.0
-"""Seconds on top of RELAY_DELIVERY_TIMEOUT in which a worker should have recorded an attempt that it has begun."""
+"""Seconds on top of RELAY_DELIVERY_TIMEOUT within which a worker should have recorded an attempt that it has begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointTest:
-    """A test event and its delivery; `attempt` is None where no worker has sent it in time, for this `reason`."""
+    """A test event and its delivery. If no worker has sent it in time, `attempt` is None and `reason` says why."""
 
     event: str
     delivery: str
@@ -40,7 +40,7 @@ class EndpointTest:
 
 
 async def try_endpoint(context: Context, endpoint_id: str) -> EndpointTest:
-    """Send a test event and wait for the attempt. Raises `NotFound`, and `Conflict` where the endpoint is deleted
+    """Send a test event and wait for the attempt. Raises `NotFound`, and `Conflict` if the endpoint is deleted
     meanwhile."""
     ledger, timeout = context.ledger, context.settings.delivery_timeout
     registered = await ledger.endpoints.get(endpoint_id)
@@ -63,7 +63,7 @@ async def try_endpoint(context: Context, endpoint_id: str) -> EndpointTest:
 
 
 async def _attempted(ledger: Ledger, delivery_id: str, seconds: float) -> DeliveryView:
-    """The test's delivery once it was attempted or discarded, or as it is after so many seconds."""
+    """The test's delivery once it was attempted or discarded; after so many seconds, as it is then."""
     ends = time.monotonic() + seconds
     while True:
         delivery = await ledger.deliveries.get(delivery_id)

@@ -1,4 +1,4 @@
-"""Lists are read from history, which is a moment behind the ledger: wait until it has caught up."""
+"""Wait until history has caught up with the ledger. Lists are read from history, which is a moment behind."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
 
 PATIENCE = 1.0
-"""Seconds for which a list waits for what the ledger has just changed."""
+"""Seconds for which a list waits until history has the ledger's latest changes."""
 ANSWER_WITHIN = 3.0
-"""Seconds after which a database that does not answer at all is away."""
+"""Seconds after which a database that does not answer counts as away."""
 _POLL_EVERY = 0.01
 
 T = TypeVar("T")
@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage(Generic[T]):
-    """Some rows of a list and the cursor of those that follow, if there may be any. They are as history had them, which
-    was `behind` by so many seconds: 0 where it had all that the ledger had when the list was asked for."""
+    """Some rows of a list, and the cursor of the rows that follow, if there may be any. History was `behind` by so many
+    seconds; 0 if it had everything that the ledger had when the list was requested."""
 
     rows: tuple[T, ...]
     next_cursor: str | None = None
@@ -33,9 +33,9 @@ class HistoryPage(Generic[T]):
 
 
 async def wait_for_history(context: Context, merchant: str | None = None) -> float:
-    """Wait, up to `PATIENCE`, until history has what the ledger has changed before this call, of one merchant or all.
+    """Wait, up to `PATIENCE`, until history has all earlier changes of the ledger, of one merchant or all.
 
-    Returns 0 then; else for how many seconds the oldest change has waited to be recorded. Raises `HistoryUnavailable`
+    Returns 0 if it has; else how many seconds the oldest change has waited to be recorded. Raises `HistoryUnavailable`
     and `LedgerUnavailable`.
     """
     outbox = context.ledger.outbox

@@ -30,11 +30,11 @@ class PaymentWriter:
 
     @classmethod
     async def open(cls, context: Context, merchant: str, imp_uid: str) -> PaymentWriter:
-        """The writer of a payment. One that has left the ledger is put back first, and one that was never looked up
-        is looked up first.
+        """The writer of a payment. A payment that has left the ledger is put back first; a payment that was never
+        looked up is looked up first.
 
-        Raises `NotFound`, `HiddenPayment` where it does not exist for the merchant, `IamportUnreachable`, and
-        `HistoryUnavailable` where only history can tell what is known of it.
+        Raises `NotFound`, `HiddenPayment` if the payment does not exist for the merchant, `IamportUnreachable`, and
+        `HistoryUnavailable` if only history can know the payment.
         """
         if not IMP_UID.fullmatch(imp_uid):
             raise NotFound(Reason.of("not_found", kind="payment", id=imp_uid))
@@ -52,8 +52,8 @@ class PaymentWriter:
         return writer
 
     async def _put_back(self) -> HistoryUnavailable | None:
-        """Put the payment back if it has left. A new one need not wait for a history that is away: a refresh decides
-        which it is."""
+        """Put the payment back if it has left the ledger. Returns the error if history is away instead of raising it: a
+        new payment does not need history, and a refresh shows whether it is new."""
         try:
             await self._context.ledger.cold.fetch(self._context.history.whole_payments, [(self.merchant, self.imp_uid)])
         except HistoryUnavailable as error:
@@ -83,7 +83,7 @@ class PaymentWriter:
 def new_request(
     record: Record, amount: Decimal | None, reason: str | None, origin: Origin, now: int
 ) -> CancellationRequest:
-    """A new cancellation request; of everything that is left where `amount` is None."""
+    """A new cancellation request; of everything that is left if `amount` is None."""
     identity = "can_" + base64.b32encode(secrets.token_bytes(15)).decode().lower()
     wanted = left_to_cancel(record) if amount is None else amount
     return CancellationRequest(identity, wanted, "sending", origin, now, reason)
