@@ -1,4 +1,4 @@
-"""The client of the operator API: where the console is, with which token, and errors in one line."""
+"""The client of the operator API: finds the console and the token, and turns errors into one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from schemas.errors import BadSetting, RelayError
 LOCAL_RELAY = Path("var/relay.json")
 """The file that a running `relay up` writes: `console_url`, `token` and `sandbox_url`."""
 TIMEOUT = 40.0
-"""Seconds to wait for an answer; the test of an endpoint takes as long as the endpoint."""
+"""Seconds to wait for an answer. The test of an endpoint takes as long as the endpoint needs."""
 
 
 NO_PROXY: Mapping[str, None] = {f"all://{host}": None for host in ("127.0.0.1", "[::1]", "localhost")}
@@ -31,7 +31,7 @@ NO_PROXY: Mapping[str, None] = {f"all://{host}": None for host in ("127.0.0.1", 
 
 
 class CallFailed(CommandFailed):
-    """A call failed; `status` is the status code of the answer, None without one."""
+    """A call failed; `status` is the status code of the answer, None if there was no answer."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class RelayLocation:
 
     @classmethod
     def find(cls, environ: Mapping[str, str], running: Path = LOCAL_RELAY) -> RelayLocation:
-        """The location in the environment; what that leaves open comes from a `relay up` that runs in this directory.
+        """The location in the environment; missing parts come from a `relay up` that runs in this directory.
 
         Raises `BadSetting`.
         """
@@ -74,7 +74,7 @@ class RelayClient:
         self._client = httpx.Client(base_url=location.console_url, headers=headers, timeout=TIMEOUT, mounts=NO_PROXY)
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """The answer of one call, None if it has no body. Parameters that are None are left out.
+        """The answer to one call, None if it has no body. Parameters that are None are left out.
 
         Raises `CallFailed`.
         """
@@ -98,9 +98,9 @@ class RelayClient:
 
     @contextmanager
     def stream(self, path: str, **query: Any) -> Iterator[httpx.Response]:
-        """The answer of a GET that is read piece by piece. Parameters that are None are left out.
+        """The answer to a GET, to be read piece by piece. Parameters that are None are left out.
 
-        Raises `CallFailed`, also while it is read: an answer that breaks off is no answer.
+        Raises `CallFailed`, also while the answer is read: an answer that breaks off counts as none.
         """
         params = {name: value for name, value in query.items() if value is not None}
         try:
@@ -153,7 +153,7 @@ def succeeded(attempt: Mapping[str, Any]) -> bool:
 
 
 def path_part(text: str) -> str:
-    """Text as one percent-encoded part of a path."""
+    """The text, percent-encoded as one part of a path."""
     return quote(text, safe="")
 
 

@@ -1,4 +1,4 @@
-"""Rows of history that are damaged: all others are put back, and an operator reads which were not and what to do."""
+"""Damaged rows of history: all other rows are put back, and the operator sees which were not and what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """What was not put back, and why. `id` is an imp_uid, an order number, a merchant's name, …"""
+    """A row that was not put back, and why. `id` is an imp_uid, an order number, a merchant's name, …"""
 
     what: str
     merchant: str
@@ -42,8 +42,8 @@ async def put_sound_ones(
     rows: Sequence[T], put: Callable[[Sequence[T]], Awaitable[None]], found: dict[tuple[str, str, str], Damaged],
     named: Callable[[T], tuple[str, str, str]],
 ) -> None:  # fmt: skip
-    """Put rows back together; one by one where one of them is damaged, which is added to `found` by what it is `named`
-    (what, merchant, id)."""
+    """Put rows back together, or one by one if one of them is damaged. Adds each damaged row to `found`, under the name
+    that `named` gives it (what, merchant, id)."""
     if not rows:
         return
     try:
@@ -58,7 +58,7 @@ async def put_sound_ones(
 
 
 def name_of(row: Row) -> tuple[str, str, str]:
-    """What a row is, its merchant, and its id."""
+    """The kind of a row, its merchant, and its id."""
     fields: Any = row
     match row:
         case Merchant():

@@ -1,4 +1,4 @@
-"""The data directory of `relay up`: used by one run at a time; some files last between runs."""
+"""The data directory of `relay up`. One run at a time uses it; some files stay between runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class DataDir:
 
     @property
     def logs(self) -> Path:
-        """The log directory: one file a process, with all it has printed since the start."""
+        """The log directory: one file for each process, with everything it has printed since the start."""
         return self.directory / "log"
 
     def announce(self, **addresses: str) -> None:
@@ -83,7 +83,7 @@ class DataDir:
         return self._read_or_write("api-token", secrets.token_urlsafe(24))
 
     def _read_or_write(self, name: str, fresh: str) -> str:
-        """The file's content, at first `fresh`. Readable by its owner only, from the first byte on."""
+        """The file's content; a missing file is written with `fresh`. Only its owner can ever read it."""
         path = self.directory / name
         if not path.exists():
             self._write(name, fresh)

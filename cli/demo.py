@@ -17,7 +17,7 @@ from cli.stack import Addresses
 
 @dataclass(frozen=True, slots=True)
 class DemoScenario:
-    """A scenario of the sandbox, its title, and the events that it must lead to."""
+    """A scenario of the sandbox, its title, and the events that it must cause."""
 
     name: str
     title: str
@@ -46,7 +46,7 @@ SCENARIO_TIMEOUT = 20.0
 SETTLED_AFTER = 1.0
 """Seconds without a new line after which a scenario counts as over."""
 RECORDED_WITHIN = 10.0
-"""Seconds within which history must have everything, once the last scenario is over."""
+"""Seconds after the last scenario within which history must have everything."""
 
 _MARK = "made by relay up: "
 
@@ -61,7 +61,7 @@ class Demo:
         self._payments: set[str] = set()
 
     async def register(self) -> dict[str, str]:
-        """Replaces the endpoints of earlier runs; the secret of each path. Raises `CommandFailed`."""
+        """Replaces the endpoints of earlier runs. Returns the secret of each path. Raises `CommandFailed`."""
         secrets = {}
         async with self._api() as api:
             for endpoint in (await _call(api, "GET", "/v1/endpoints?limit=200"))["data"]:
@@ -76,8 +76,8 @@ class Demo:
         return secrets
 
     async def play(self) -> bool:
-        """Plays the scenarios one by one. Whether every event was recorded and delivered to both endpoints, and history
-        has all of it."""
+        """Plays the scenarios one by one. Returns whether every event was recorded and delivered to both endpoints, and
+        history has everything."""
         narrator, begun = self._screen.narrator, time.monotonic()
         missing: list[str] = []
         async with httpx.AsyncClient(base_url=self._addresses.url("sandbox"), trust_env=False, timeout=60) as sandbox:
@@ -97,7 +97,7 @@ class Demo:
         return await self._check_history(done) and complete
 
     async def _check_history(self, done: dict[str, int]) -> bool:
-        """Whether history has so many of each, which the demo has done; says so in a line."""
+        """Whether history has the demo's payments, events and deliveries, whose numbers are `done`; prints a line."""
         until = time.monotonic() + RECORDED_WITHIN
         async with self._api() as api:
             found = await self._in_history(api)
@@ -128,7 +128,7 @@ class Demo:
         return httpx.AsyncClient(base_url=self._addresses.url("console"), headers=headers, trust_env=False)
 
     async def _play_scenario(self, sandbox: httpx.AsyncClient, scenario: DemoScenario) -> list[str]:
-        """Plays one scenario; the events that are missing after it."""
+        """Plays one scenario. Returns the events that are missing after it."""
         before = len(self._screen.narrator.recorded)
         relay = {"url": self._addresses.url("console"), "token": self._token}  # the scenario cancels through it
         try:

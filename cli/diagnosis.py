@@ -14,10 +14,10 @@ Outcome = Literal["ok", "warning", "bad"]
 
 BACKLOG_AFTER = 30.0
 PAUSED_LONG = 60.0
-"""Seconds after which work that waits for a worker (`BACKLOG_AFTER`), or for its endpoint or i'mport
-(`PAUSED_LONG`), is reported."""
+"""Seconds after which waiting work is reported: for a worker (`BACKLOG_AFTER`), or for an endpoint or i'mport
+(`PAUSED_LONG`)."""
 BEHIND_LONG = 60.0
-"""Seconds after which it is reported that history is behind."""
+"""When history is this many seconds behind, that is reported."""
 REFUSED_RECENTLY = 86_400.0
 """Seconds for which a refused webhook is reported."""
 _BODY_ADVICE = {
@@ -29,7 +29,7 @@ _START_ONE = "start a worker: `python -m workers`"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was checked, and what to do about it."""
+    """The result of one check, and what to do about it."""
 
     subject: str
     outcome: Outcome
@@ -80,7 +80,7 @@ def _history(history: dict[str, Any]) -> Finding:
 
 
 def ledger_or_queue(name: str, reason: str | None) -> Finding:
-    """Whether ledger or queue can be used; the reason ends with what to do."""
+    """Whether ledger or queue can be used; `reason` says why not, and what to do."""
     if reason is None:
         return Finding(name, "ok", "this console has the rights it needs")
     return Finding(name, "bad", reason)
@@ -135,7 +135,7 @@ def _old_copy(old: dict[str, Any] | None) -> Iterator[Finding]:
 
 
 def first_to_fix(stats: dict[str, Any]) -> str | None:
-    """What to fix first if no work is done at all."""
+    """What to fix first if no work at all is done; None if work is done."""
     if stats["memory"]["nearly_full"]:
         return "free memory in Redis first, see above"
     for name in ("ledger", "queue"):

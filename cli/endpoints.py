@@ -212,7 +212,7 @@ def _fields(
     }
     fields = {name: value for name, value in given.items() if value is not None}
     if rate_limit is not None:
-        # As a decimal, which JSON keeps exactly; 0 removes the limit.
+        # A decimal, which JSON keeps exactly; 0 removes the limit.
         fields["rate_limit"] = Decimal(str(rate_limit)) if rate_limit else None
     return fields
 

@@ -1,4 +1,4 @@
-"""`relay export`: every row of a list into a file, which is there whole or not at all."""
+"""`relay export`: every row of a list into a file. The file appears only once it is complete."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class What(StrEnum):
 
 
 class Format(StrEnum):
-    """How it is written: a JSON object a line, or a table for spreadsheets."""
+    """The format of the file: a JSON object a line, or a table for spreadsheets."""
 
     ndjson = "ndjson"
     csv = "csv"
@@ -71,8 +71,8 @@ def export(
 
 
 def _receive(api: RelayClient, what: str, query: dict[str, Any], file: BinaryIO) -> int:
-    """Write an export as it comes, and show how far it is to a person at a terminal; how many rows it had when it
-    began. Raises `CallFailed`."""
+    """Write an export as it comes, and show a person at a terminal the progress. Returns how many rows the export had
+    when it began. Raises `CallFailed`."""
     with api.stream(f"/v1/export/{what}", **query) as answer:
         total = int(answer.headers.get("relay-export-rows", 0))
         with _progress() as progress:
@@ -84,15 +84,15 @@ def _receive(api: RelayClient, what: str, query: dict[str, Any], file: BinaryIO)
 
 
 def _progress() -> Progress:
-    """A bar on standard error, for people only."""
+    """A progress bar on standard error, for people only."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that stands at `path` once it is complete; nothing is left of one that broke off. Only its owner may read
-    it. Raises `CommandFailed`."""
+    """A file that appears at `path` once it is complete; if writing breaks off, nothing is left. Only its owner may
+    read it. Raises `CommandFailed`."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

@@ -63,7 +63,7 @@ def listen(
 
 
 def attempts(api: RelayClient, endpoint: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """The attempts at this endpoint as they are made, without end. Raises `CallFailed` once the endpoint is deleted."""
+    """Yields the attempts at this endpoint as they are made. Raises `CallFailed` once the endpoint is deleted."""
     shown: dict[str, int] = {}
     while True:
         try:
@@ -90,8 +90,8 @@ def _rendered(delivery: dict[str, Any], attempt: dict[str, Any]) -> Text:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end it like Ctrl-C, so that the endpoint is deleted. Further signals are ignored then. A
-    signal that was ignored before (`nohup`) stays ignored."""
+    """While the block runs, SIGTERM and SIGHUP act like Ctrl-C, so that the endpoint is deleted. Further signals are
+    ignored then. A signal that was ignored before (`nohup`) stays ignored."""
 
     def interrupt() -> None:
         ignore(TERMINAL_SIGNALS)

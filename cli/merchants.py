@@ -95,7 +95,7 @@ def delete(
 
 
 def _credentials(imp_key: str | None, imp_secret: str | None) -> tuple[str, str]:
-    """Key and secret: as given, else from the environment or its files, else from a prompt."""
+    """The key and the secret: as given, else from the environment or its files, else from a prompt."""
     missing = [name for name, given in (("IMP_KEY", imp_key), ("IMP_SECRET", imp_secret)) if given is None]
     with exit_on_error():
         known = Settings.load(only=missing)

@@ -1,4 +1,4 @@
-"""`relay migrate`: bring what is stored to the version of this release, or say what that would do."""
+"""`relay migrate`: bring ledger and history to the version of this release, or say what that would do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ app = typer.Typer()
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is stored and what this release makes of it. `ledger_version` is None for a ledger that was not begun;
+    """The stored versions, and those of this release. `ledger_version` is None for a ledger that was not begun.
     `workers` are those that run, each with its release."""
 
     release: str
@@ -36,12 +36,12 @@ class Plan:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether everything is as this release writes it, or newer."""
+        """Whether everything has the version of this release or a newer one."""
         return not self.history_steps and self.ledger_version is not None and self.ledger_version >= VERSION
 
     @property
     def others(self) -> list[str]:
-        """Workers of another release that run."""
+        """The running workers of other releases."""
         return sorted(name for name, version in self.workers.items() if version != self.release)
 
 

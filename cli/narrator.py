@@ -1,6 +1,6 @@
-"""Turns log entries of all processes into lines for people: one line a step, with the time since the webhook.
+"""Turns log entries of all processes into lines for people: one for each step, with the time since the webhook.
 
-`Narrator.describe` is pure; entries that are not for people give no line.
+`Narrator.describe` does no IO. Entries that are not for people make no line.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def happened_at(entry: Entry) -> float | None:
 
 
 class Narrator:
-    """Follows payments through the log entries of all processes, which it gets in the order of their times."""
+    """Follows payments through the log entries of all processes, given in the order of their times."""
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self.names = dict(names or {})
@@ -55,7 +55,7 @@ class Narrator:
         self.recorded: list[str] = []
         """The types of the events recorded so far that will be delivered."""
         self.delivered = 0
-        """The callbacks delivered to the endpoints in `names`; to any endpoint without names."""
+        """The callbacks delivered to the endpoints in `names`; if `names` is empty, to any endpoint."""
         self.retried = 0
 
     def describe(self, process: str, entry: Entry, default_at: float) -> Line | None:

@@ -34,7 +34,7 @@ _STYLES = {word: colour for colour, words in _COLOURS.items() for word in words}
 
 
 def terminal() -> Console:
-    """The console to print on. Files and pipes are wide, so that nothing is cut."""
+    """The console to print on. For files and pipes it is wide, so that nothing is cut."""
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
@@ -130,5 +130,5 @@ def cell(value: Any) -> Text:
 
 
 def printable(text: str) -> str:
-    """Text without control characters for a terminal: a payment's fields can hold anything."""
+    """Text for a terminal, without control characters: a payment's fields can hold anything."""
     return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)

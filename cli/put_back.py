@@ -1,4 +1,4 @@
-"""Putting back a lost ledger from history, or beginning anew beside it: the work of `relay restore`."""
+"""The work of `relay restore`: puts a lost ledger back from history, or begins a new ledger beside it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Row)
 
 BATCH = 50
-"""Payments that are read and put back together."""
+"""The number of payments that are read and put back together."""
 HEAD_START = 3600.0
-"""Seconds by which the comparison begins before what history has last: i'mport may show something a while later."""
+"""The comparison begins this many seconds before history's last entry: i'mport may show a change a while later."""
 
 
 @dataclass(slots=True)
 class PutBack:
-    """How much was put back, and which rows of history are `damaged` and were not; `compare_since` (UNIX seconds) is
-    when history ends, less an hour, and None where that is not known."""
+    """How much was put back. `damaged` rows of history were not. `compare_since` (UNIX seconds) is `HEAD_START` before
+    the end of history, None if that end is unknown."""
 
     counts: dict[str, int] = field(default_factory=dict)
     merchants: list[str] = field(default_factory=list)
@@ -51,11 +51,11 @@ async def put_back(
     lookback: float,
     show: Callable[[PutBack], object],
 ) -> PutBack:
-    """Put back everything that is not settled and what the ledger would take for new, then open it; `show` is called
-    as it goes on. Whoever was interrupted calls it again.
+    """Put back everything that is not settled, and everything that the ledger would otherwise mistake for new; then
+    open the ledger. Calls `show` after each step. After an interruption, the caller calls it again.
 
-    Raises `Conflict` for a ledger that is not empty or a history that is, `BadSetting` for keys that do not open what
-    is sealed, `LedgerUnavailable` and `HistoryUnavailable`.
+    Raises `Conflict` if the ledger is not empty or history is, `BadSetting` for keys that do not open history's sealed
+    values, `LedgerUnavailable` and `HistoryUnavailable`.
     """
     name = await ledger.begin(sealer)
     await history.prepare()
@@ -76,8 +76,8 @@ async def put_back(
 
 
 async def begin_anew(ledger: Ledger, history: History, sealer: Sealer) -> None:
-    """Open an empty ledger beside a history that stays: nothing is put back, and sequences of new payments start above
-    all that the lost ledger can have used. Raises as `put_back` does."""
+    """Open an empty ledger beside a history that stays. Nothing is put back, and sequences of new payments start above
+    all that the lost ledger can have used. Raises the same errors as `put_back`."""
     name = await ledger.begin(sealer)
     await history.prepare()
     now = await ledger.now()
@@ -88,7 +88,7 @@ async def begin_anew(ledger: Ledger, history: History, sealer: Sealer) -> None:
 
 
 async def _set_up(ledger: Ledger, history: History, done: PutBack, *, orders_since: float) -> None:
-    """What operators have set up, and what they had under way."""
+    """Put back merchants, endpoints and orders, and the replays and reconciliations that were under way."""
     restoring, restore = ledger.restoring, history.restore
 
     async def merchants(rows: Sequence[Merchant]) -> None:
@@ -119,8 +119,8 @@ async def _set_up(ledger: Ledger, history: History, done: PutBack, *, orders_sin
 async def _payments(
     ledger: Ledger, history: History, done: PutBack, *, recorded_since: float, show: Callable[[PutBack], object]
 ) -> None:
-    """Payments with all that belongs to them: those that are young or not settled, and those with a delivery that is
-    not; then events that belong to no payment, where a delivery of them is not settled."""
+    """Put back payments with everything that belongs to them, if they are young or not settled or have an unsettled
+    delivery. Then put back events that belong to no payment and have an unsettled delivery."""
 
     async def put(payments: Sequence[Payment]) -> None:
         back, pending = await ledger.restoring.payments(await history.whole_payments.of(payments))
@@ -147,12 +147,12 @@ async def _put_all(rows: AsyncIterator[R], put: Callable[[Sequence[R]], Awaitabl
 
 
 async def _check_keys(history: History, sealer: Sealer) -> None:
-    """Raise `BadSetting` where these keys do not open what is sealed: an empty ledger takes any."""
+    """Raise `BadSetting` if these keys do not open history's sealed values; an empty ledger accepts any keys."""
 
     async def sealed() -> AsyncIterator[str | None]:
         merchant: Merchant
         async for merchant in history.restore.merchants():
-            with suppress(ValueError):  # one that is damaged is found again, and named, when it is to be put back
+            with suppress(ValueError):  # a damaged row is found again, and named, when it is to be put back
                 yield unpack_row(merchant.row).get("imp_secret", b"").decode()
         endpoint: Endpoint
         async for endpoint in history.restore.endpoints():
@@ -171,7 +171,7 @@ async def _check_keys(history: History, sealer: Sealer) -> None:
 
 
 async def _compare_since(history: History, lost: Collection[int] | None) -> float | None:
-    """When history ends of what was lost: these cells, None for all that there were."""
+    """The time at which history ends for the lost cells (None: for all cells), less `HEAD_START`; None if unknown."""
     owner = await history.owner()
     if owner is None:
         return None

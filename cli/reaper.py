@@ -25,13 +25,13 @@ def alive(group: int) -> bool:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # what macOS answers for a group of zombies
+    except PermissionError:  # macOS raises this for a group of zombies
         return False
     return True
 
 
 def end(groups: set[int], grace: float) -> None:
-    """SIGTERM to all groups, SIGKILL after `grace` seconds to those that are left."""
+    """Send SIGTERM to all groups, and after `grace` seconds SIGKILL to those that are left."""
     _send(groups, signal.SIGTERM)
     until = time.monotonic() + grace
     while any(map(alive, groups)) and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""`relay reconcile`: compare a period with i'mport and refresh what differs."""
+"""`relay reconcile`: compare a period with i'mport and refresh the payments that differ."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def show(
 
 
 def _wait_for_end(api: RelayClient, started: dict[str, Any], *, silent: bool) -> dict[str, Any]:
-    """The reconciliation once it has ended; shows its progress meanwhile."""
+    """Show a reconciliation's progress, and return it once it has ended."""
     run = started
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=terminal(), disable=silent) as progress:

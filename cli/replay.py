@@ -114,7 +114,7 @@ def stop(replay_id: Id, as_json: Json = False) -> None:
 
 
 def wait_for_end(api: RelayClient, started: dict[str, Any], *, silent: bool) -> dict[str, Any]:
-    """The replay once all its deliveries are settled or none makes progress; shows a progress bar meanwhile."""
+    """Show a progress bar, and return the replay once all its deliveries are settled or none makes progress."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     now, moved = started, time.monotonic()
     with Progress(*columns, console=terminal(), disable=silent) as progress:

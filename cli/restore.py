@@ -26,7 +26,7 @@ _ORDER = (
     "merchants", "endpoints", "orders", "payments", "deliveries", "notifications", "replays", "reconciliations",
 )  # fmt: skip
 _ACTOR = "command line"
-"""Who did it, for the audit: this command needs no token."""
+"""The actor in the audit, as this command needs no token."""
 _ANEW = (
     "Open the empty ledger and put nothing back? Merchants and endpoints have to be set up again, and what was not"
     " delivered is given up."

@@ -1,4 +1,4 @@
-"""Prints what the processes do, line by line in the order of their times, for people or as JSON."""
+"""Prints what the processes do, one line for each step in the order of time, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from cli.output import printable
 from schemas.times import rfc3339
 
 REORDER_WINDOW = 0.25
-"""Seconds that a line waits for earlier ones, which come through other pipes."""
+"""Seconds for which a line waits for earlier lines that come through other pipes."""
 
 _STYLES = {"plain": "", "event": "bold", "good": "green", "bad": "red", "dim": "dim"}
 _PROCESS_STYLES = {"receiver": "cyan", "worker": "magenta", "sandbox": "blue", "subscriber": "yellow"}
 
 
 class Screen:
-    """Takes the lines that the processes print and prints what `Narrator` makes of them; with JSON an object a line."""
+    """Takes the lines that the processes print, and prints what `Narrator` makes of them; as JSON, an object a line."""
 
     def __init__(self, narrator: Narrator, console: Console | None = None, *, as_json: bool = False) -> None:
         self.narrator = narrator
@@ -37,7 +37,7 @@ class Screen:
         self._order = count()
 
     def add(self, process: str, text: str) -> None:
-        """Add a line that a process has printed. Lines that are not log entries are only in the log file."""
+        """Add a line that a process has printed. A line that is not a log entry is not shown; the log file has it."""
         try:
             entry = json.loads(text)
         except ValueError:
@@ -53,7 +53,7 @@ class Screen:
             await asyncio.sleep(0.05)
 
     def print_until(self, added_until: float) -> None:
-        """Print the lines added until then (UNIX seconds), and all that happened before them."""
+        """Print the lines that were added until then (UNIX seconds), and all lines of earlier times."""
         for process, line in self._ready(added_until):
             self.last_line_at = time.monotonic()
             if self._as_json:

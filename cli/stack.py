@@ -1,4 +1,4 @@
-"""The processes that `relay up` starts: their ports, their environment, and how to find out that each is ready."""
+"""The processes that `relay up` starts: their ports, their environment, and when each is ready."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _PORTS = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The ports of all processes; `moved` maps the name of each whose usual port was taken to that port."""
+    """The ports of all processes. `moved` has the usual ports that were taken, by the name of their process."""
 
     ports: Mapping[str, int]
     moved: Mapping[str, int]
 
     @classmethod
     def choose(cls, environ: Mapping[str, str]) -> Addresses:
-        """The usual ports (the receiver's is `PORT` if set) or the next free ones. Raises `RelayError`."""
+        """The usual ports (the receiver's is `PORT` if set) or the next free ones. Raises `CommandFailed`."""
         wanted = dict(_PORTS)
         if environ.get("PORT", "").isdecimal():
             wanted["receiver"] = int(environ["PORT"])
@@ -45,13 +45,13 @@ class Addresses:
         return cls(ports, {name: wanted[name] for name in ports if ports[name] != wanted[name]})
 
     def url(self, name: str) -> str:
-        """The URL of a process; Redis' names the ledger's database."""
+        """The URL of a process; that of Redis includes the ledger's database."""
         port = self.ports[name]
         return f"redis://127.0.0.1:{port}/0" if name == "redis" else f"http://127.0.0.1:{port}"
 
 
 def environment(data_dir: DataDir, addresses: Addresses, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of all processes: the user's variables, except those that connect the processes."""
+    """The environment of all processes: the user's variables, except those that connect the processes to each other."""
     unless_set = {
         "RELAY_API_TOKEN": data_dir.api_token(),
         "RELAY_ENCRYPTION_KEY": data_dir.encryption_key(),
@@ -91,19 +91,19 @@ class LocalStack:
         self._environ = environ
 
     async def redis(self) -> None:
-        """The embedded Redis. Raises `NoServer`."""
+        """Starts the embedded Redis. Raises `CommandFailed`, also as `NoRedisServer`."""
         port = self._addresses.ports["redis"]
         child = Child("redis", arguments(find_server(), port, self._data_dir.redis), self._environ, last=True)
         await self._start(child, lambda: answers(port))
 
     async def server(self, name: str, module: str, path: str, **extra: str) -> None:
-        """Starts `python -m module` on its port, ready once it answers at this path. Raises `RelayError`."""
+        """Starts `python -m module` on its port; it is ready once it answers at this path. Raises `CommandFailed`."""
         port = str(self._addresses.ports[name])
         child = Child(name, (sys.executable, "-m", module), self._environ | {"HOST": "127.0.0.1", "PORT": port} | extra)
         await self._start(child, lambda: _responds(f"http://127.0.0.1:{port}{path}"))
 
     async def worker(self) -> None:
-        """Starts a worker, ready once it logs so. Raises `RelayError`."""
+        """Starts a worker; it is ready once it logs so. Raises `CommandFailed`."""
         child = Child("worker", (sys.executable, "-m", "workers"), self._environ, ready_text='"worker_ready"')
         await self._start(child, lambda: child.up)
 

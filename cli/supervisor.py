@@ -1,4 +1,4 @@
-"""Runs the processes of `relay up`: starts them, reads their output, restarts them when they die, stops them
+"""Runs the processes of `relay up`: starts them, reads their output, restarts those that die, and stops all of them
 together."""
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from cli.failure import CommandFailed
 
 STOP_TIMEOUT = 6.0
-"""Seconds from SIGTERM to SIGKILL. Redis is stopped after the others; all together takes ten seconds at most."""
+"""Seconds from SIGTERM to SIGKILL. Redis is stopped after the others; stopping takes ten seconds at most."""
 MAX_DEATHS = 3
 DEATHS_WINDOW = 60.0
-"""A child that dies `MAX_DEATHS` times within so many seconds is not restarted again."""
+"""A child that dies `MAX_DEATHS` times within this many seconds is not restarted again."""
 
 
 class ChildDied(CommandFailed):
@@ -37,12 +37,12 @@ class Child:
     command: Sequence[str]
     environ: Mapping[str, str]
     last: bool = False
-    """Whether it is stopped after the others, which need it until they have ended."""
+    """Whether it is stopped after the others, because they need it until they have ended."""
     process: Process | None = None
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_DEATHS))
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     ready_text: str | None = None
-    """Text in its output that shows it is ready, for a process that answers no requests."""
+    """A text in its output that shows that it is ready, for a process that answers no requests."""
     up: bool = False
     """Whether it has been ready: a process that dies before that stops everything."""
 
@@ -89,8 +89,8 @@ class Supervisor:
             self._signal(child, signal.SIGKILL)
 
     async def _launch(self, child: Child) -> tuple[Process, StreamReader]:
-        """Starts its process; the process and its output. With a pipe of asyncio's own, `wait` would last until that
-        closes."""
+        """Starts the child's process. Returns it and its output, which is a pipe of our own: with asyncio's pipe,
+        `wait` would last until the pipe closes."""
         reading, writing = os.pipe()
         output = StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(
@@ -110,7 +110,7 @@ class Supervisor:
         while True:
             reading = asyncio.create_task(self._read(child, output))
             status = await process.wait()
-            self._signal(child, signal.SIGKILL)  # processes that it left behind hold its output open
+            self._signal(child, signal.SIGKILL)  # processes that it left behind would keep its output open
             await reading
             self._notify_reaper(f"-{process.pid}\n")
             if self._ending.is_set():

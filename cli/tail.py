@@ -46,8 +46,8 @@ def tail(
 
 
 def events(api: RelayClient, query: dict[str, str | None], last: int) -> Iterator[dict[str, Any]]:
-    """The latest events, oldest first, then new ones without end. Raises `CallFailed` if the first request fails; later
-    ones are repeated while the console is away."""
+    """Yields the latest events, oldest first, then new ones without end. Raises `CallFailed` if the first request
+    fails; repeats later requests while the console is away."""
     first = api.call("GET", "/v1/events", limit=200, **query)["data"]
     seen = deque((event["id"] for event in reversed(first)), maxlen=_REMEMBERED)
     yield from reversed(first[:last])
@@ -76,7 +76,7 @@ def rendered(event: dict[str, Any]) -> Text:
 
 
 def _new_events(api: RelayClient, query: dict[str, str | None], seen: set[str]) -> list[dict[str, Any]]:
-    """The events that are not in `seen`, oldest first: reads pages until one holds a seen event."""
+    """The events that are not in `seen`, oldest first. Reads pages until one holds a seen event."""
     fresh: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:

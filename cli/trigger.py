@@ -39,7 +39,7 @@ def trigger(
         url = sandbox or location.sandbox_url
         if url is None:
             raise CallFailed("no sandbox is known here: start `relay up`, or name one with --sandbox")
-        # Lists the scenarios first, so that the token is only sent to a sandbox.
+        # List the scenarios first, so that the token is sent only to a sandbox.
         scenarios = _ask(url, "GET", "")["data"]
         if scenario is None:
             print_list({"next_cursor": None, "data": scenarios}, ("name", "description"), as_json=as_json)

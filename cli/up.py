@@ -67,7 +67,7 @@ class _Up:
         self._complete = True
 
     async def run(self) -> bool:
-        """Whether the demo was complete (True without one). Raises `RelayError`."""
+        """Run until the end; whether the demo was complete (True without a demo). Raises `CommandFailed`."""
         stop = asyncio.Event()
         supervisor = Supervisor(self._data_dir.logs, self._data_dir.lock, self._screen.add, self._on_death)
 
@@ -92,7 +92,7 @@ class _Up:
                 try:
                     self._screen.print_until(time.time())
                     self._screen.say("\nstopping …", "dim")
-                finally:  # also if printing fails, because the terminal is gone
+                finally:  # even if printing fails, because the terminal is gone
                     await supervisor.end()
             if supervisor.failed.done():
                 supervisor.failed.result()

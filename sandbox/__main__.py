@@ -1,7 +1,7 @@
 """`python -m sandbox`: i'mport on loopback, port 8002 unless `PORT` says otherwise.
 
-`SANDBOX_WEBHOOK_URL` is where webhooks go; `IMP_KEY` and `IMP_SECRET` are the credentials it takes (`sandbox_key` and
-`sandbox_secret` unless set).
+`SANDBOX_WEBHOOK_URL` is the address that webhooks go to. `IMP_KEY` and `IMP_SECRET` are the credentials that it accepts
+(`sandbox_key` and `sandbox_secret` unless set).
 """
 
 from __future__ import annotations

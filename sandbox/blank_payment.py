@@ -7,8 +7,8 @@ from typing import Any
 
 
 def blank_payment(now: int, channel: str = "pc") -> dict[str, Any]:
-    """A card payment that is `ready`, with every field of i'mport's description; ``now`` in UNIX seconds. Payments made
-    through the API (``channel`` `api`) have another prefix."""
+    """A card payment that is `ready`, with every field of i'mport's OpenAPI description; ``now`` is in UNIX seconds.
+    The imp_uid of a payment made through the API (``channel`` `api`) has another prefix."""
     number = secrets.randbelow(10**12)
     nothing_yet = dict.fromkeys(
         (

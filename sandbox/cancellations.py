@@ -53,8 +53,8 @@ class Cancellations:
     def ask(self, payment: SandboxPayment, form: Mapping[str, Any]) -> str | None:
         """`POST /payments/cancel`, or the button in i'mport's console; raises `CancellationRefused`.
 
-        The cancellation's id if it is final at once, for the caller to announce or not; None if it is pending: its
-        result is always announced.
+        Returns the cancellation's id if it is final at once; the caller may then announce it. Returns None if it is
+        pending; its result is always announced.
         """
         amount = amount_to_cancel(payment, form)
         reason = form["reason"] if isinstance(form.get("reason"), str) else ""
@@ -108,8 +108,8 @@ class Cancellations:
 def amount_to_cancel(payment: SandboxPayment, form: Mapping[str, Any]) -> Money:
     """The amount that a request cancels. Raises `CancellationRefused` with i'mport's reason.
 
-    ``checksum``, what the caller believes is left, is compared first. Without an amount, or with 0, it is all that is
-    left.
+    ``checksum``, the amount that the caller believes is left, is compared first. Without an amount, or with 0, the
+    request cancels everything that is left.
     """
     if payment.fields["status"] not in ("paid", "cancelled"):
         raise CancellationRefused("결제완료 상태가 아닙니다")

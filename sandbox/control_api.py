@@ -1,4 +1,4 @@
-"""The sandbox's own API under `/_sandbox`: plays scenarios, sets payments and faults, shows the requests it got."""
+"""The sandbox's own API under `/_sandbox`: plays scenarios, sets payments and faults, shows requests and webhooks."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class ControlApi:
         return json_response({"data": listed})
 
     async def play(self, request: Request, body: dict[str, Any]) -> Response:
-        """`POST {ScenarioOptions}`: plays it; answers with its payments at once, with `?wait=true` at its end."""
+        """`POST {ScenarioOptions}`: plays a scenario; answers with its payments at once, with `?wait=true` at its end.
+        """
         name = request.path_params["name"]
         scenario = SCENARIOS.get(name)
         if scenario is None:
@@ -94,10 +95,10 @@ class ControlApi:
         return json_response({"scenario": name, "imp_uids": imp_uids, "done": waits}, 200 if waits else 202)
 
     async def set_payment(self, _request: Request, body: dict[str, Any]) -> Response:
-        """`POST {fields…}`: makes a payment, or changes the one of this imp_uid; answers with it.
+        """`POST {fields…}`: makes a payment, or changes the one with this imp_uid; answers with it.
 
-        Besides i'mport's fields: `imp_key` and `tier` (whose it is), `late` ``{outcome, seconds}``, `partial_status`,
-        and where its webhooks go (`merchant`, `format`, `webhook_url`, `retries`, `source`).
+        Further fields, besides i'mport's: `imp_key` and `tier` for its owner, `late` ``{outcome, seconds}``,
+        `partial_status`, and for its webhooks `merchant`, `format`, `webhook_url`, `retries` and `source`.
         """
         names = ("imp_key", "tier", "late", "partial_status", *_ROUTING)
         special = {name: body.pop(name) for name in names if name in body}
@@ -138,14 +139,14 @@ class ControlApi:
         return json_response(payment.fields)
 
     async def prepare(self, request: Request, body: dict[str, Any]) -> Response:
-        """`PUT {"amount", "currency"}`: what the merchant registered beforehand for an order."""
+        """`PUT {"amount", "currency"}`: sets the amount that the merchant registered beforehand for an order."""
         order = request.path_params["merchant_uid"]
         prepared = {"merchant_uid": order, "amount": body.get("amount"), "currency": body.get("currency", "KRW")}
         self._payments.prepared[order] = prepared
         return json_response(prepared)
 
     async def add_account(self, _request: Request, body: dict[str, Any]) -> Response:
-        """`POST {"imp_key", "imp_secret"}`: credentials of one more merchant."""
+        """`POST {"imp_key", "imp_secret"}`: adds the credentials of one more merchant."""
         self._tokens.accounts[str(body.get("imp_key"))] = str(body.get("imp_secret"))
         return json_response({"accounts": len(self._tokens.accounts)}, 201)
 

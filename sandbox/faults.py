@@ -19,8 +19,8 @@ class Fault(BaseModel):
     """What goes wrong; several faults can be combined. Durations are seconds.
 
     ``after``: i'mport acts first and fails or is slow afterwards, so that its answer is old when it arrives. ``poison``
-    maps payments to what is wrong with them: `row` (unusable), `nameless` (no imp_uid), `other` (another payment in its
-    place), `twice` (two rows that differ), `error` or `refused` (every look-up that includes it).
+    maps payments to their fault: `row` (an unusable row), `nameless` (no imp_uid), `other` (another payment in its
+    place), `twice` (two rows that differ), `error` or `refused` (for every look-up that includes the payment).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,11 +61,11 @@ class Faults:
         self._left = fault.times
 
     def poison(self, imp_uid: str) -> Poison | None:
-        """What is wrong with this payment."""
+        """The fault of this payment, None without one."""
         return self.current.poison.get(imp_uid)
 
     def for_request(self, path: str) -> Fault:
-        """The fault for one request, which is counted; `NO_FAULT` if none applies."""
+        """The fault for one request; `NO_FAULT` if none applies. Counts the request."""
         if self.current.paths and not path.startswith(self.current.paths):
             return NO_FAULT
         if self._left is not None:

@@ -1,4 +1,4 @@
-"""i'mport's API with the answers that its OpenAPI description and its documents promise."""
+"""i'mport's API, with the answers that its OpenAPI description and its documentation promise."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class IamportApi:
         return success(page | {"list": [row for fields in page["list"] for row in self._rows(fields)]})
 
     async def find(self, request: Request, requester: Requester) -> Response:
-        """The first payment of an order number by `sorting`, of one status where one is given."""
+        """The first payment of an order number by `sorting`; of one status if one is given."""
         found = self._found(request, requester)
         if isinstance(found, Response):
             return found
@@ -178,7 +178,7 @@ class IamportApi:
 
 
 def _token(request: Request) -> str:
-    """The access token: ``Bearer <token>`` is the documented form; the token alone works, too."""
+    """The access token. ``Bearer <token>`` is the documented form; the token alone works, too."""
     text = request.headers.get("authorization", "").strip()
     scheme, _, rest = text.partition(" ")
     return rest.strip() if scheme.lower() == "bearer" else text

@@ -1,7 +1,7 @@
 """Access tokens as i'mport gives them (`POST /users/getToken`).
 
-A token lives 30 minutes. Asking again before its end gives the same one; within its last minute the same one with
-five more minutes.
+A token lives 30 minutes. A request before its end gets the same token; within its last minute, the token also gets five
+more minutes.
 """
 
 from __future__ import annotations

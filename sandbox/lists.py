@@ -43,7 +43,7 @@ class Query:
 
 
 def by_status(payments: Iterable[SandboxPayment], status: str, query: Query) -> dict[str, Any]:
-    """Live payments of one status, or `all`, whose latest status is from the window. Raises `InvalidQuery`."""
+    """Live payments of one status, or of `all`, whose latest status began in the window. Raises `InvalidQuery`."""
     if status not in STATUSES:
         raise InvalidQuery("유효하지 않은 payment_status입니다")
     return page_of(

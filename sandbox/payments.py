@@ -28,7 +28,8 @@ class DelayedOutcome(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class WebhookTarget:
-    """Where a payment's webhooks go and how: ``url`` None is the sandbox's own, ``source`` the address to send from."""
+    """Where a payment's webhooks go and how. With ``url`` None they go to the sandbox's webhook URL; ``source`` is the
+    address to send from."""
 
     url: str | None = None
     merchant: str | None = None
@@ -63,20 +64,20 @@ class SandboxPayment:
 
     @property
     def left(self) -> Money:
-        """What can still be cancelled of ``total``, also if a promotion lowered the approved amount."""
+        """What can still be cancelled of ``total``, even if a promotion lowered the approved amount."""
         cancelled: Money = self.fields["cancel_amount"]
         return self.total - cancelled
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Whose credentials a request has: an account and, by the header `Tier`, one of its sub-merchants or none."""
+    """The sender of a request: an account and, if the header `Tier` names one, its sub-merchant."""
 
     account: str
     tier: str | None = None
 
     def sees(self, payment: SandboxPayment) -> bool:
-        """Whether it may see a payment: its account's or one without an account, and of the same sub-merchant."""
+        """Whether it may see a payment: one of its account or of no account, and of the same sub-merchant."""
         return payment.account in (None, self.account) and payment.tier == self.tier
 
 
@@ -118,7 +119,7 @@ class SandboxPayments:
         return self._touched(payment)
 
     def approve(self, payment: SandboxPayment) -> SandboxPayment:
-        """The PG approves it, also after a failure, which the API no longer shows then."""
+        """The PG approves it. An earlier failure is no longer visible in the API then."""
         return self.patch(payment, status="paid", paid_at=self.now, failed_at=0, fail_reason=None)
 
     def fail(self, payment: SandboxPayment, reason: str) -> SandboxPayment:
@@ -161,7 +162,7 @@ class SandboxPayments:
         return self.patch(payment, status="cancelled" if payment.left <= 0 else payment.partial_status)
 
     def void(self, payment: SandboxPayment, reason: str) -> SandboxPayment:
-        """Cancels it before anything was paid: no money is refunded, so there is no entry either."""
+        """Cancels it before anything was paid. No money is refunded, so `cancel_history` gets no entry."""
         return self.patch(payment, status="cancelled", cancelled_at=self.now, cancel_reason=reason)
 
     def take_back(self, payment: SandboxPayment) -> SandboxPayment | None:

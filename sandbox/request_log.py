@@ -1,4 +1,4 @@
-"""The requests that i'mport's API got, for tests and people who count look-ups."""
+"""The requests to i'mport's API, for tests and for people who count look-ups."""
 
 from __future__ import annotations
 

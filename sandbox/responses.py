@@ -17,7 +17,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def json_response(value: Any, status_code: int = 200) -> Response:
-    """JSON with amounts digit by digit, and everything that is not ASCII as ``\\uXXXX``, as i'mport writes Korean."""
+    """JSON with amounts digit by digit, and everything outside ASCII as ``\\uXXXX``, as i'mport writes Korean."""
     body = wire.dumps(value)
     if not body.isascii():
         body = _NOT_ASCII.sub(_escaped, body.decode()).encode("ascii")
@@ -35,12 +35,12 @@ def failure(message: str, status_code: int = 200, code: int = -1) -> Response:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    """Characters as JSON can spell them in ASCII: in pairs of surrogates from U+10000 on."""
+    """Characters as JSON escapes in ASCII; characters from U+10000 on become surrogate pairs."""
     return encode_basestring_ascii(match[0])[1:-1]
 
 
 async def parse_body(request: Request) -> dict[str, Any]:
-    """The fields of a JSON object or a form; empty where the body is neither."""
+    """The fields of a JSON object or a form; empty if the body is neither."""
     body = await request.body()
     if "json" not in request.headers.get("content-type", ""):
         return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

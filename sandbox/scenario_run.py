@@ -1,4 +1,4 @@
-"""One run of a scenario: its options, compressed time, and the steps that scenarios consist of."""
+"""One run of a scenario: its options, its compressed time, and the steps that scenarios are made of."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class RelayApi(BaseModel):
 class ScenarioOptions(BaseModel):
     """How a scenario is played; by default for the merchant `default`, with webhooks as JSON, a step a second.
 
-    ``count`` plays it that many times at once; ``copies`` is how often `duplicate` sends its webhook; ``deadline`` and
-    ``ticket_seconds`` (until a slow PG decides) are seconds that ``speed`` does not shorten; ``source`` is a loopback
-    address to send from; ``tier`` is the code of the agency's sub-merchant whose payment it is.
+    ``count`` plays it that many times at once. ``copies`` is how often `duplicate` sends its webhook. ``deadline`` and
+    ``ticket_seconds`` (until a slow PG decides) are in seconds, which ``speed`` does not shorten. ``source`` is a
+    loopback address to send from. ``tier`` is the code of the agency's sub-merchant that the payment belongs to.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -146,7 +146,7 @@ class ScenarioRun:
             await pending.done.wait()
 
     async def _ask_relay(self, relay: RelayApi, payment: SandboxPayment, form: dict[str, Any]) -> None:
-        """Requests it through the relay, which answers 404 until it has looked the payment up."""
+        """Requests the cancellation through the relay, which answers 404 until it has looked the payment up."""
         merchant = quote(self.options.merchant, safe="")
         url = f"{relay.url.rstrip('/')}/v1/payments/{payment.imp_uid}/cancellations?merchant={merchant}"
         headers = {"authorization": f"Bearer {relay.token.get_secret_value()}", "content-type": "application/json"}

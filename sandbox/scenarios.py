@@ -1,4 +1,4 @@
-"""The scenarios: how real payments go, according to i'mport's documents, with time compressed.
+"""The scenarios: how real payments proceed according to i'mport's documentation, in compressed time.
 
 `relay trigger` shows the first line of each scenario's docstring.
 """

@@ -1,8 +1,8 @@
 """`python -m sandbox.subscriber`: a merchant's service that takes callbacks, checks their signatures and logs them.
 
-Port 8003 unless `PORT` says otherwise. `SUBSCRIBER_SECRETS` is `path=whsec_…,path=whsec_…`, the secrets of the
-endpoint at each path; `PUT /_subscriber/secrets` with `{path: secret or [secrets]}` sets more while it runs. At
-`/flaky` it fails once for each webhook-id, to show a retry; a test event, which is never sent again, it takes.
+It listens on port 8003 unless `PORT` says otherwise. `SUBSCRIBER_SECRETS` is `path=whsec_…,path=whsec_…`: the secrets
+of the endpoint at each path. `PUT /_subscriber/secrets` with `{path: secret or [secrets]}` sets secrets while it runs.
+At `/flaky` it fails once for each webhook-id, to show a retry; a test event, which is never sent again, succeeds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _KEPT = 10_000
 
 
 class SandboxSubscriber:
-    """What was received, and the secrets to check it with, by path."""
+    """The received callbacks, and the secrets to check them with, by path."""
 
     def __init__(self, secrets: Mapping[str, list[str]]) -> None:
         self._secrets = {path: list(of_path) for path, of_path in secrets.items()}
@@ -52,9 +52,9 @@ class SandboxSubscriber:
         )
 
     async def take(self, request: Request) -> Response:
-        """A callback: 200 when its signature is right, 401 when not, 500 the first time at `/flaky`.
+        """Takes a callback: 200 if its signature is right, 401 if not, 500 the first time at `/flaky`.
 
-        A test event is taken at once: nothing is wrong with the endpoint, so `relay doctor` should not say so.
+        A test event succeeds at once, so that `relay doctor` does not report an endpoint with which nothing is wrong.
         """
         path, body = request.url.path, await request.body()
         event_id = request.headers.get("webhook-id", "")
@@ -80,7 +80,7 @@ class SandboxSubscriber:
         return Response(status_code=status_code)
 
     async def set_secrets(self, request: Request) -> Response:
-        """`PUT {path: secret or [secrets]}`; a path that is not named keeps its own."""
+        """`PUT {path: secret or [secrets]}`; a path that is not named keeps its secrets."""
         try:
             given = wire.loads(await request.body())
         except ValueError:
@@ -95,7 +95,7 @@ class SandboxSubscriber:
         return Response(status_code=204)
 
     async def callbacks(self, request: Request) -> Response:
-        """`GET`: what was received, oldest first; `DELETE` forgets it."""
+        """`GET`: the received callbacks, oldest first; `DELETE` clears them."""
         received = list(self._received)
         if request.method == "DELETE":
             self._received.clear()
@@ -112,7 +112,7 @@ class SandboxSubscriber:
 
 
 def secrets_of(text: str) -> dict[str, list[str]]:
-    """From ``path=whsec_…,path=whsec_…``; a path may come twice. Raises `BadSetting`."""
+    """The secrets in ``path=whsec_…,path=whsec_…``; a path may come twice. Raises `BadSetting`."""
     secrets: dict[str, list[str]] = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         path, separator, secret = pair.partition("=")
@@ -136,7 +136,7 @@ def main() -> int:
 
 
 def take_callbacks(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    """Serve until SIGTERM or SIGINT; return the exit status. Raises `BadSetting`."""
     secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
     return serve(SandboxSubscriber(secrets).app(), settings.port or 8003)
 

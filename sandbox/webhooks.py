@@ -34,8 +34,8 @@ class Webhooks:
     async def send(
         self, payment: SandboxPayment, status: str | None = None, cancellation_id: str | None = None
     ) -> int | None:
-        """Posts the webhook that i'mport would post about ``payment`` now. The status code of the answer, None without
-        one."""
+        """Posts the webhook that i'mport would post about ``payment`` now. Returns the status code of the answer, None
+        without an answer."""
         body = {
             "imp_uid": payment.imp_uid,
             "merchant_uid": payment.fields["merchant_uid"],
@@ -46,7 +46,7 @@ class Webhooks:
         return await self.post(body, payment.webhook_target)
 
     async def post(self, body: dict[str, Any], target: WebhookTarget) -> int | None:
-        """Posts any body, also a made-up one; again after a network error or 5xx, up to the target's ``retries``."""
+        """Posts any body, even a made-up one; again after a network error or 5xx, up to the target's ``retries``."""
         url = self._url_of(target)
         if url is None:
             log.info("webhook_skipped", imp_uid=body.get("imp_uid"), reason="SANDBOX_WEBHOOK_URL is not set")

@@ -1,4 +1,4 @@
-// What scripts add to pages that work without them: live parts, times that go on, copying, one press a button.
+// Scripts add conveniences to pages that work without them: live parts, updated times, copying, forms sent only once.
 
 import { copying } from "./copying.js";
 import { going } from "./live.js";
@@ -10,7 +10,7 @@ copying(words);
 ageing(words);
 going((part) => copying(words, part));
 
-// "/" leads to the search field, as in most tools of this kind.
+// "/" jumps to the search field, as in most tools of this kind.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select")) return;
@@ -21,7 +21,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A form is sent once, however often its button is pressed; coming back to the page frees it.
+// A form is sent once, however often its button is pressed. Returning to the page enables it again.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post") return;

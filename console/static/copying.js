@@ -1,4 +1,4 @@
-// Buttons that copy an id, or what another element shows. They are hidden where nothing would copy.
+// Buttons that copy an id, or the text of another element. They are hidden if the browser cannot copy.
 
 export function copying(words, within = document) {
   if (!navigator.clipboard) return;

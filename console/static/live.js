@@ -1,5 +1,5 @@
-// Parts of a page that go on changing: the server sends them anew, as server-sent events, when they have changed.
-// Whoever reads keeps their place: focus, opened details and what is being typed stay as they are.
+// Live parts of a page: the server sends each part again, as a server-sent event, when it has changed.
+// Readers keep their place: focus, opened details and typed text stay as they are.
 
 export function going(arrived) {
   const mark = document.querySelector("[data-live-switch]");
@@ -74,13 +74,13 @@ function put({ name, html }, arrived) {
   arrived(part);
 }
 
-// Somebody is filling in a form of this part: it must not be taken out of their hands.
+// Whether the reader is filling in a form in this part: the part must not be replaced then.
 function isBusy(part) {
   const active = document.activeElement;
   return part.contains(active) && active.matches("input, textarea, select");
 }
 
-// How to give the focus back: to the same link or button, wherever it is now.
+// A function that returns the focus to the same link or button, wherever that is after a change.
 function place(part) {
   const active = document.activeElement;
   if (!part.contains(active)) return null;

@@ -1,4 +1,4 @@
-// "12 s ago" goes on being true: the same words as the server's, renewed where they change.
+// Keeps "12 s ago" up to date, in the same words as the server's.
 
 const STEPS = [[60, "s", 1], [3600, "min", 60], [2 * 86400, "h", 3600], [Infinity, "d", 86400]];
 

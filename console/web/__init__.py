@@ -1,1 +1,2 @@
-"""The web console: pages for the people who run the relay, made on the server, without anything from elsewhere."""
+"""The web console: pages for the people who run the relay. They are rendered on the server and load nothing from other
+sites."""

@@ -13,7 +13,7 @@ def path_part(text: object) -> str:
 
 
 def payment(merchant: str, imp_uid: str) -> str:
-    """Where a payment's page is."""
+    """The address of a payment's page."""
     return f"/payments/{path_part(merchant)}/{path_part(imp_uid)}"
 
 
@@ -24,6 +24,7 @@ def requested(request: Request) -> str:
 
 
 def local(path: str, otherwise: str = "/") -> str:
-    """This path, where it is one of ours and nothing that browsers would read as another site's; else `otherwise`."""
+    """This path if it is one of this console's; `otherwise` if browsers would take it for an address of another site.
+    """
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else otherwise

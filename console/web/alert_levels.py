@@ -47,5 +47,5 @@ LEVELS: Mapping[str, Mapping[str, Level]] = {
 
 
 def level(group: str, name: str) -> Level:
-    """The level of a value of the API; a new one is information."""
+    """The level of a value of the API; `info` for a value that is not listed."""
     return LEVELS[group].get(name, "info")

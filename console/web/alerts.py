@@ -1,4 +1,4 @@
-"""What needs an operator's attention first, worked out from the relay's numbers."""
+"""Alerts: what needs an operator's attention first, derived from the relay's numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ledger.heartbeats import Worker
 from schemas.reasons import Reason
 
 LATE = 60.0
-"""Seconds after which something due is late, and the relay does not keep up."""
+"""Seconds after which due work counts as late, because the relay does not keep up."""
 VERY_LATE = 300.0
 STALE_CANCELLATION = 7 * 86400.0
 """Seconds after which an open cancellation needs an operator."""
@@ -45,7 +45,8 @@ def alerts(
     refused: int,
     now: float,
 ) -> list[Alert]:
-    """The worst first. `pending` are payments with open cancellations, `refused` the last hour's refused webhooks."""
+    """All alerts, the worst first. `pending` are payments with open cancellations, `refused` is the number of webhooks
+    that were refused within the last hour."""
     broken = {"ledger": stats.allows.ledger, "queue": stats.allows.queue}
     problems = {name: problem.reason for name, problem in broken.items() if problem is not None}
     found = [
@@ -72,7 +73,7 @@ def alerts(
 
 
 def _standstill(stats: RelayStats, problems: Mapping[str, Reason]) -> list[Alert]:
-    """What stops everything."""
+    """Alerts about troubles that stop everything."""
     found = [Alert("bad", name, reasons=(problem,)) for name, problem in problems.items()]
     if stats.memory.nearly_full:
         return [Alert("bad", "full", {"rate": stats.memory.ratio or 0.0}), *found]
@@ -80,7 +81,7 @@ def _standstill(stats: RelayStats, problems: Mapping[str, Reason]) -> list[Alert
 
 
 def _workers(workers: Sequence[Worker], known: Sequence[Reason]) -> list[Alert]:
-    """`known` are problems that have an alert already."""
+    """Alerts about workers; `known` are problems that have an alert already."""
     quiet = [worker for worker in workers if worker.quiet]
     found = [] if len(quiet) < len(workers) else [Alert("bad", "no_worker")]
     if quiet:

@@ -1,4 +1,4 @@
-"""The catalogues of words in Korean and English, and the choice of one for a reader."""
+"""The catalogues of words in Korean and English, and the choice of a language for a reader."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Catalogue:
         return text.format_map(values) if values else text
 
     def named(self, group: str, name: str) -> str:
-        """The words for a value of the API, such as a status; the value itself where it is a new one."""
+        """The words for a value of the API, such as a status; the value itself if the catalogue lacks it."""
         return self.words.get(f"{group}.{name}", name)
 
 

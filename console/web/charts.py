@@ -1,4 +1,4 @@
-"""The shapes of charts, worked out on the server: templates draw them as SVG."""
+"""The shapes of charts, computed on the server; templates draw them as SVG."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Chart:
 
 
 def columns(values: Sequence[float], labels: Sequence[str]) -> Chart:
-    """Values as columns from the left; the highest takes the whole height. Whatever is not 0 is visible."""
+    """Values as columns from the left; the highest takes the whole height. Every value above 0 stays visible."""
     peak = max(values, default=0)
     step = WIDTH / max(len(values), 1)
     bars = []
@@ -51,7 +51,7 @@ def columns(values: Sequence[float], labels: Sequence[str]) -> Chart:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """An endpoint's latest attempts: a bar for each attempt, higher for slower; shares and times of these attempts."""
+    """An endpoint's latest attempts: a bar for each, higher for slower ones, and their shares and times."""
 
     chart: Chart
     count: int
@@ -65,8 +65,8 @@ _MOST_BARS = 40
 
 
 def pulse(attempts: Sequence[Attempt], clock: Clock) -> Pulse:
-    """The pulse of these attempts, oldest first; the last ones have a bar. Its height is the logarithm of the duration,
-    so that 20 ms and 10 s both show."""
+    """The pulse of these attempts, which are oldest first; the last ones get a bar. A bar's height is the logarithm of
+    the duration, so that both 20 ms and 10 s are visible."""
     shown = attempts[-_MOST_BARS:]
     step = 120 / _MOST_BARS
     bars = []

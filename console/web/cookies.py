@@ -1,5 +1,5 @@
-"""The cookies of the console: the session, the mark of a browser that has signed in, what a reader prefers, and a
-notice for the next page."""
+"""The console's cookies: the session, the mark of a browser that has signed in, a reader's preferences, and a notice
+for the next page."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _YEAR = 365 * 86400
 
 
 class Cookies:
-    """Sets cookies that no script reads and no other site causes to be sent; over https only where the browser speaks
-    it, to us or to one of these proxies."""
+    """Sets cookies that no script can read and that requests from other sites do not carry. They are `Secure` if the
+    browser uses https, to the console or to one of these proxies."""
 
     def __init__(self, proxies: TrustedProxies) -> None:
         self._proxies = proxies
 
     def put(self, request: Request, response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
-        """Set a cookie; until the browser ends unless given."""
+        """Set a cookie for so many seconds; without `seconds`, until the browser is closed."""
         secure = is_https(request, self._proxies)
         response.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="strict")
 
     def remember(self, request: Request, response: Response, name: str, value: str) -> None:
-        """Keep what a reader prefers, for a year."""
+        """Keep a reader's preference for a year."""
         self.put(request, response, PREFERENCES[name], value, seconds=_YEAR)
 
     def drop(self, request: Request, response: Response, name: str) -> None:
-        """Take a cookie back."""
+        """Delete a cookie."""
         secure = is_https(request, self._proxies)
         response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="strict")
 
 
 def pack_notice(sealer: Sealer, notice: str, values: Mapping[str, str], *, bad: bool) -> str:
-    """A notice for the next page, sealed, so that no other site can write one."""
+    """A notice for the next page, sealed so that no other site can make one."""
     return sealer.seal(orjson.dumps({"notice": notice, "values": dict(values), "bad": bad}).decode())
 
 

@@ -1,4 +1,4 @@
-"""An attempt as a command that anybody can run."""
+"""An attempt as a `curl` command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 def command(url: str, headers: Mapping[str, str], body: bytes) -> str:
-    """`curl` with this request, one option a line, safe to paste into a shell."""
+    """The `curl` command for this request, one option a line, safe to paste into a shell."""
     lines = [f"curl -X POST {shlex.quote(url)}"]
     lines += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
     lines.append(f"--data-binary {shlex.quote(body.decode())}")

@@ -11,8 +11,8 @@ from schemas.times import rfc3339
 
 
 def window(first: str | None, last: str | None, zone: tzinfo) -> dict[str, str]:
-    """`since` and `until` in RFC 3339 of the days from the first to the last one (`2026-11-23`), both whole and of
-    this zone; without what is not chosen. Raises `InvalidFields`."""
+    """`since` and `until` in RFC 3339 for the days from `first` to `last` (`2026-11-23`), both included, in this zone.
+    An end that is not chosen is left out. Raises `InvalidFields`."""
     errors: list[WrongField] = []
     found = {}
     for name, field, text, later in (("since", "from", first, 0), ("until", "to", last, 1)):

@@ -1,4 +1,4 @@
-"""The charts of some days, worked out on the server, each with the rows of the table that says the same."""
+"""The charts of some days, computed on the server, each with the rows of a table that has the same numbers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _STATUSES = tuple(status.value for status in Status)
 
 @dataclass(frozen=True, slots=True)
 class DayChart:
-    """A column for each day, of a part for each of `names`; `rows` are the same as numbers, day by day, and `totals`
-    their sums by name."""
+    """A column for each day, with a part for each of `names`. `rows` has the same numbers day by day, `totals` their
+    sums by name."""
 
     chart: Chart
     names: tuple[str, ...]
@@ -48,7 +48,7 @@ class MethodRow:
 
 @dataclass(frozen=True, slots=True)
 class Refunds:
-    """What was refunded in one currency, by the day of the payment; `share` is of the amount that was paid."""
+    """Refunds in one currency, by the day of the payment; `share` is their share of the amount that was paid."""
 
     currency: str
     days: DayChart
@@ -59,7 +59,8 @@ class Refunds:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """How an endpoint did, and how long its deliveries took, as a bar of parts and as shares of the delivered ones."""
+    """An endpoint's outcomes and the times of its deliveries, as a bar with parts and as shares of the delivered ones.
+    """
 
     sums: EndpointFigures
     shares: tuple[float | None, ...]
@@ -106,7 +107,7 @@ def without_webhook(
     days: Sequence[date],
     word: Callable[[str], str],
 ) -> tuple[DayChart, DayChart]:
-    """Payments of which no webhook came; and the webhooks that came, by their outcome."""
+    """Two charts: payments for which no webhook came, and the webhooks that came, by outcome."""
     lost: dict[tuple[date, str], int] = defaultdict(int)
     for row in payments:
         lost[_date(row.day), "lost"] += row.unannounced
@@ -145,7 +146,7 @@ def _stacked(
     word: Callable[[str], str],
 ) -> DayChart:
     """Columns from the left, their parts from the bottom in the order of `names`; the highest takes the whole height.
-    Whatever is not 0 is visible."""
+    Every value above 0 stays visible."""
     rows = [(day, tuple(values.get((day, name), zero) for name in names)) for day in days]
     sums = [sum(row, zero) for _, row in rows]
     peak, step = max(sums, default=zero), WIDTH / max(len(rows), 1)

@@ -21,7 +21,7 @@ CSRF = "csrf"
 _MOST_FIELDS = 300
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _INTEGER = 18
-"""Digits up to which a number is an integer, as in JSON: a longer one is not worked out, only compared."""
+"""The most digits of a number that becomes an integer, as in JSON. A longer one becomes a `Decimal`, which is cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Form:
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
     def get(self, name: str) -> str:
-        """The field's text without spaces around it; "" where it is not there."""
+        """The field's text without spaces around it; "" if the field is missing."""
         values = self.fields.get(name)
         return values[-1].strip() if values else ""
 
@@ -44,16 +44,16 @@ class Form:
         return bool(self.get(name))
 
     def number(self, name: str) -> Any:
-        """The number of a field, None if it is empty; other text is returned unchanged, for the API to refuse.
+        """The number in a field, None if it is empty. Other text is returned unchanged, for the API to refuse.
 
-        Commas are for thousands only: to half of the world they are what a point is to the other.
+        A comma may only separate thousands: half of the world uses it as the decimal point.
         """
         text = self.get(name)
         if not text:
             return None
         if _THOUSANDS.fullmatch(text):
             text = text.replace(",", "")
-        if "_" in text:  # Decimal would take it as Python does: 1_000
+        if "_" in text:  # Decimal would accept 1_000, as Python does
             return text
         if text.isdecimal() and len(text) <= _INTEGER:
             return int(text)
@@ -64,7 +64,7 @@ class Form:
         return number if number.is_finite() else text
 
     def moment(self, name: str, zone: tzinfo) -> str | None:
-        """The time of a `datetime-local` field, meant in `zone`, as RFC 3339; None where it is empty."""
+        """The time in a `datetime-local` field, read in `zone`, as RFC 3339; None if it is empty."""
         text = self.get(name)
         if not text:
             return None
@@ -84,7 +84,7 @@ class Form:
 
 
 async def read_form(request: Request) -> Form:
-    """The form of a request. Raises `TooLarge`, and `InvalidFields` for what no form of ours sends."""
+    """The form of a request. Raises `TooLarge`, and `InvalidFields` for a body that no form of ours sends."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await read_body(request)
     if not body:

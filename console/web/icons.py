@@ -32,7 +32,7 @@ _PATHS = {
 
 
 def icon(name: str) -> Markup:
-    """An icon; hidden from screen readers, as the words beside it say the same."""
+    """An icon. It is hidden from screen readers, because the words beside it say the same."""
     return Markup(
         '<svg class="icon icon-{}" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false">'
         '<path d="{}"/></svg>'

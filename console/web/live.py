@@ -1,7 +1,7 @@
 """Live pages: parts that have changed are sent as server-sent events, rendered the same way as the page.
 
-A stream renders its page once a second, and ends with its session. It also ends after a while, and the browser opens it
-again: so a token that was taken out is noticed, and a forgotten window does not go on for ever.
+A stream renders its page once a second, and ends with its session. It also ends after `LIFETIME`, and the browser opens
+a new one. So a token that was removed from the settings is noticed, and no stream lasts for ever.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ POLL_EVERY = 1.0
 LIFETIME = 300.0
 """Seconds after which a stream ends."""
 _PATIENCE = 3.0
-"""Seconds until the next rendering where one has failed."""
+"""Seconds until the next rendering after one has failed."""
 _KEEP_ALIVE = 15.0
-"""Seconds without data after which a comment is sent: proxies close idle streams."""
+"""Seconds without data after which a comment is sent, because proxies close idle streams."""
 _AGO = re.compile(r'<span class="ago">[^<]*</span>')
 
 log = structlog.get_logger()
@@ -42,7 +42,7 @@ class Live:
         self._rendering = rendering
 
     def stream(self, page: PageRoute, visit: Visit, csrf: str, is_over: Callable[[], Awaitable[bool]]) -> Response:
-        """The stream of a page's parts, as they are now and each time they change, until the session `is_over`."""
+        """The stream of a page's parts: as they are now, then each time they change, until the session `is_over`."""
         parts, headers = self._parts(page, visit, csrf, is_over), {"x-accel-buffering": "no"}
         return StreamingResponse(parts, headers=headers, media_type="text/event-stream")
 

@@ -1,4 +1,4 @@
-"""Guards pages: checks session, rights and that the form is ours; then answers with the page or a refusal."""
+"""Guards pages: checks session, rights and the origin of a form; then answers with the page or a refusal."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PageGuard:
         self._history = HistoryWatch(context)
 
     def guarded_handler(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
-        """The page as Starlette's routes take it."""
+        """The handler of a page for Starlette's routes, with all checks."""
 
         async def endpoint(request: Request) -> Response:
             visit = await self._visit(request)
@@ -131,7 +131,7 @@ class PageGuard:
         return self._go(outcome, request)
 
     async def _audit(self, page: PageRoute, visit: Visit, outcome: PageResult) -> None:
-        """Audit what was done, or what is about to be shown. Raises `LedgerUnavailable` for what is to be shown."""
+        """Audit what was done, or what is about to be shown. Raises `LedgerUnavailable` only in the second case."""
         if page.audited is None or not page.audited.counts(_status(outcome)):
             return
         request = visit.request
@@ -160,7 +160,8 @@ class PageGuard:
         return response
 
     async def _history_state(self) -> HistoryState | None:
-        """What every page says of history; nothing while Redis, which says how far it is behind, is away."""
+        """The state of history that every page shows; None while Redis, which knows how far history is behind, is away.
+        """
         try:
             return await self._history.recent()
         except LedgerUnavailable:
@@ -186,14 +187,14 @@ class PageGuard:
         if request.query_params.get("live") == "1":
             return Response(status_code=401)
         if request.headers.get("sec-fetch-site") == "cross-site" and request.method in ("GET", "HEAD"):
-            # Browsers send no strict cookie when a link on another site is followed: the page reloads itself.
+            # Browsers send no strict cookie with a link that was followed on another site, so the page reloads itself.
             return await self._respond(View("again", {"to": addresses.requested(request)}), visit, csrf)
         to = addresses.requested(request) if request.method == "GET" else "/"
         return RedirectResponse(f"/sign-in?to={quote(to, safe='/')}" if to != "/" else "/sign-in", 303)
 
 
 def _status(outcome: PageResult) -> int:
-    """The status that the operator API would have answered with, as far as it matters whether anything was done."""
+    """The status that the operator API would have answered with; exact only in whether anything was done."""
     match outcome:
         case View():
             return outcome.status
@@ -203,7 +204,7 @@ def _status(outcome: PageResult) -> int:
 
 
 def _is_ours(request: Request, form: Form, csrf: str) -> bool:
-    """Whether a form comes from a page of this console, opened by who sends it."""
+    """Whether a form comes from a page of this console that its sender has opened."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         is_same_origin = site in ("same-origin", "none")

@@ -13,11 +13,11 @@ from schemas.reasons.rendering import pieces, rendered
 
 _PAGES = {Kind.DELIVERY: "deliveries", Kind.EVENT: "events", Kind.ENDPOINT: "endpoints"}
 _SHOWN = 12
-"""Characters of an id that are enough to know it by."""
+"""Characters of an id that are enough to recognise it."""
 
 
 def as_html(reason: Reason | None, clock: Clock) -> Markup:
-    """A reason as HTML; nothing where there is none. What exists in English only is marked as such."""
+    """A reason as HTML; empty without one. Texts that exist in English only are marked as English."""
     html = Markup("")
     if reason is not None:
         for piece in pieces(reason, clock.catalogue.reasons):

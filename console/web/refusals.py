@@ -1,4 +1,4 @@
-"""What fails: a page of its own, or a notice on the next one."""
+"""Errors for readers: a page of its own, or a notice on the next page."""
 
 from __future__ import annotations
 

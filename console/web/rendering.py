@@ -1,4 +1,4 @@
-"""Pages as HTML: Jinja with autoescape, and what every template knows."""
+"""Pages as HTML: Jinja with autoescape, and the functions that every template can use."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Rendering:
         notice: Mapping[str, Any] | None = None,
         history: HistoryState | None = None,
     ) -> str:
-        """The whole page; it says so where `history` is not well."""
+        """The whole page. It shows a warning if `history` is not well."""
         values = self._values(view, visit, csrf) | {
             "notice": notice and _in_words(notice, visit.clock),
             "history_trouble": None if history is None or history.is_well else history,
@@ -53,7 +53,7 @@ class Rendering:
         return self._jinja.get_template(f"{view.template}.html").render(values)
 
     def parts(self, view: View, visit: Visit, csrf: str) -> dict[str, str]:
-        """The parts of a page that go on changing, by name."""
+        """The live parts of a page, by name."""
         values = self._values(view, visit, csrf)
         return {name: self._jinja.get_template(f"parts/{name}.html").render(values) for name in view.live}
 
@@ -83,7 +83,7 @@ class Rendering:
 
 @cache
 def _templates() -> Environment:
-    """The templates, compiled once in a process, whatever is rendered."""
+    """The templates, compiled once in a process."""
     templates = Environment(
         loader=PackageLoader("console", "templates"),
         autoescape=True,
@@ -110,7 +110,7 @@ def _in_words(notice: Mapping[str, Any], clock: Clock) -> Mapping[str, Any]:
 
 
 def _back(request: Request) -> str:
-    """The address of the page a reader sees: forms that show something answer in place of their page."""
+    """The address of the page that a reader sees. A form that shows something answers in place of its page."""
     address = addresses.requested(request)
     return address.rpartition("/")[0] if request.method == "POST" and address.endswith(_SHOWING) else address
 
@@ -129,7 +129,7 @@ def money(amount: Any, currency: str = "") -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of 1 in percent: `99.5 %`; only a whole one is 100 %, and only none at all 0 %."""
+    """A share of 1 in percent: `99.5 %`. Only 1 becomes 100 %, and only 0 becomes 0 %."""
     if share is None:
         return "–"
     rounded = float(share) if share in (0, 1) else min(max(float(share), 0.001), 0.999)
@@ -137,12 +137,12 @@ def percent(share: float | None) -> str:
 
 
 def pretty(value: Any) -> str:
-    """JSON for people; numbers are the digits they were."""
+    """JSON for people; numbers keep their digits."""
     text = orjson.dumps(value, default=lambda number: orjson.Fragment(str(number)), option=orjson.OPT_INDENT_2)
     return text.decode()
 
 
 def with_query(path: str, **parameters: Any) -> Markup:
-    """A path with a query of what is given."""
+    """A path with a query of the parameters that have a value."""
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
     return Markup.escape(f"{path}?{urlencode(given)}" if given else path)

@@ -1,4 +1,4 @@
-"""What a browser keeps for the console and can neither read nor change: a sealed row with a purpose and an end."""
+"""Sealed rows, which a browser keeps for the console but can neither read nor change. Each has a purpose and an end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.errors import Unreadable
 
 
 class SealedRows:
-    """Seals and opens the rows of one purpose; one of another purpose is none."""
+    """Seals and opens the rows of one purpose. A row of another purpose does not open."""
 
     def __init__(self, sealer: Sealer, purpose: str) -> None:
         self._sealer = sealer
@@ -23,7 +23,7 @@ class SealedRows:
         return self._sealer.seal(orjson.dumps({"purpose": self._purpose, **row, "ends_at": ends_at}).decode())
 
     def open(self, cookie: str | None, now: float) -> Mapping[str, Any] | None:
-        """The row of a cookie, with its `ends_at`; None without one, and for one that is forged or has ended."""
+        """The row in a cookie, with its `ends_at`; None if the cookie is missing, forged or has ended."""
         if not cookie:
             return None
         try:

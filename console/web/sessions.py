@@ -1,8 +1,8 @@
 """Sessions: a sealed cookie with the digest of the token that signed in, and the time when it expires.
 
-Nothing else is stored of a session. Because the cookie names the token by its digest, removing the token from
-RELAY_API_TOKEN ends every session that began with it, and the token's current rights apply. Which sessions were signed
-out is known to all consoles (`console.operations.signing_in.EndedSessions`).
+Nothing else is stored of a session. The cookie names the token by its digest. So a session has the token's current
+rights, and ends when the token is removed from RELAY_API_TOKEN. All consoles know which sessions were signed out
+(`console.operations.signing_in.EndedSessions`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from runtime.encryption import Sealer
 from runtime.setting_values import ApiToken
 
 LIFETIME = 12 * 3600
-"""Seconds after which one has to sign in again."""
+"""Seconds after which an operator has to sign in again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An operator at work. Every form carries `csrf`, which only pages of this session know."""
+    """A signed-in operator. Every form carries `csrf`, which only pages of this session know."""
 
     caller: Caller
     ends_at: float
@@ -40,8 +40,8 @@ class Sessions:
         self._callers = {caller.name: caller for caller in holders if caller is not None}
 
     def begin(self, token: str, now: float) -> tuple[Session, str] | None:
-        """A session for the holder of this token, and its cookie; None for a token that is not valid, or valid for
-        /metrics only."""
+        """A session for the holder of this token, and its cookie; None if the token is not valid, or is valid only for
+        /metrics."""
         caller = self._tokens.holder(token)
         if caller is None or caller.metrics_only:
             return None
@@ -50,7 +50,7 @@ class Sessions:
         return session, self._rows.seal(row, session.ends_at)
 
     def resume(self, cookie: str | None, now: float) -> Session | None:
-        """The session of a cookie; None where it has expired or is forged, or its token is no longer valid."""
+        """The session of a cookie; None if it is expired or forged, or its token is no longer valid."""
         row = self._rows.open(cookie, now)
         if row is None:
             return None

@@ -1,4 +1,4 @@
-"""All there is of the web console: its pages as routes."""
+"""The whole web console: its pages as routes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ PAGES: tuple[PageRoute, ...] = tuple(chain.from_iterable(module.PAGES for module
 
 
 class Site:
-    """The web console as an application has it: its `routes`, and its page where there is nothing (`not_found`)."""
+    """The web console for an application: its `routes`, and the page for unknown addresses (`not_found`)."""
 
     def __init__(self, context: Context, tokens: ApiTokens, uses: TokenUses, trail: AuditTrail) -> None:
         static = Static()

@@ -1,4 +1,4 @@
-"""Style, scripts and the icon: read once, with a version in their address, so that browsers may cache them for ever."""
+"""Styles, scripts and the icon: read once. Their address has a version, so that browsers may cache them for ever."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Static:
         self.version = digest.hexdigest()[:12]
 
     def url(self, name: str) -> str:
-        """Where a file is."""
+        """The address of a file."""
         return f"/static/{self.version}/{name}"
 
     async def serve(self, request: Request) -> Response:
-        """A file; of an old version too, as it is now."""
+        """Answer with a file. The address of an old version gets the current file."""
         name = request.path_params["name"]
         content = self._files.get(name)
         if content is None:

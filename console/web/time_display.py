@@ -1,4 +1,4 @@
-"""Times for readers: the clock time in a zone they know, and how long ago that is."""
+"""Times for readers: the clock time in their zone, and how long ago that is."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _worded(way: str, seconds: float, catalogue: Catalogue) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Shows times as they are seen at `now` (UNIX seconds)."""
+    """Shows times relative to `now` (UNIX seconds)."""
 
     now: float
     zone_name: str
@@ -55,7 +55,7 @@ class Clock:
         return ZONES[self.zone_name]
 
     def text(self, at: str | float | None) -> str:
-        """The clock time; without its date where that is today's, without its year where that is this one."""
+        """The clock time; without the date if that is today's, without the year if that is this year's."""
         if at is None:
             return ""
         moment = datetime.fromtimestamp(_seconds(at), self.zone)

@@ -22,7 +22,7 @@ _ORDER: tuple[Kind, ...] = get_args(Kind)
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Something that happened `at` (UNIX seconds): a webhook came (`notified`), a cancellation was `requested` or
-    `closed`, an event was `recorded`, a refresh found nothing new (`refreshed`). `row` is what the entry is about; an
+    `closed`, an event was `recorded`, a refresh found nothing new (`refreshed`). `row` is the object of the entry; an
     event has its `deliveries`."""
 
     at: float
@@ -60,7 +60,7 @@ def timeline(trace: PaymentTrace) -> list[Entry]:
 
 
 def _last_refresh(payment: PaymentView, events: Sequence[EventView]) -> list[Entry]:
-    """The last refresh, where it came after everything that refreshes have found."""
+    """The last refresh, if it came after the latest event."""
     at = payment.stored.fetched_at
     if not at:
         return []

@@ -1,4 +1,4 @@
-"""One request of an operator, and what a page makes of it."""
+"""One request of an operator, and the results that a page can return for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from runtime.api_tokens import Caller
 PAGE_SIZE = 50
 """Rows of a list on one page."""
 MOST_ROWS = 200
-"""Rows of a list that are read to choose from, or to be shown whole."""
+"""The most rows of a list that an operator chooses from, or that is shown without pages."""
 
 M = TypeVar("M", bound=BaseModel)
 L = TypeVar("L", bound=Listing)
@@ -35,8 +35,8 @@ L = TypeVar("L", bound=Listing)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A page: its template and what that shows. `live` names the templates of parts that go on changing, and `named` is
-    what the audit may name besides what was asked for. `retry_after`: seconds until it is worth trying again."""
+    """A page: its template and the template's values. `live` names the templates of its live parts. `named` has values
+    that the audit may use besides those of the request. `retry_after`: seconds until it is worth trying again."""
 
     template: str
     values: Mapping[str, Any]
@@ -48,10 +48,11 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Somewhere else, with a notice there: a key of the catalogue and what is filled in.
+    """Leads to another page, with a notice there: a key of the catalogue and the values for it.
 
-    ``session`` is the cookie of one that begins, "" ends it; ``device`` marks the browser; ``preferences`` are
-    remembered. ``made`` is the id of what was made. ``unclear``: it may have been done, though it failed.
+    ``session`` is the cookie of a session that begins; "" ends the session. ``device`` marks the browser;
+    ``preferences`` are remembered. ``made`` is the id of the object that was made. ``unclear``: the action failed, but
+    may have taken effect.
     """
 
     to: str
@@ -67,8 +68,8 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request, its operator, and the language and clock that it is answered with. `asked` is
-    what its query and form were validated as."""
+    """A request, its operator, and the language and clock for the answer. `asked` has the models that its query and
+    form were validated as."""
 
     request: Request
     context: Context
@@ -80,12 +81,12 @@ class Visit:
 
     @property
     def catalogue(self) -> Catalogue:
-        """The words it is answered in."""
+        """The words of the answer's language."""
         return self.clock.catalogue
 
     @property
     def caller(self) -> Caller:
-        """Who is signed in; for pages that are not public."""
+        """The signed-in operator; only for pages that are not public."""
         if self.session is None:
             raise RuntimeError("a page that is not public was opened without a session")
         return self.session.caller
@@ -97,7 +98,7 @@ class Visit:
 
     @property
     def read_only(self) -> bool:
-        """Whether what is shown is masked as for read-only tokens."""
+        """Whether the page is masked as for read-only tokens."""
         return not self.may_act
 
     def part(self, name: str) -> str:
@@ -106,7 +107,7 @@ class Visit:
         return part
 
     def query(self, name: str) -> str | None:
-        """A parameter of the query without spaces around it; None where it is empty or not given."""
+        """A parameter of the query without spaces around it; None if it is empty or missing."""
         return self.request.query_params.get(name, "").strip() or None
 
     def validated(self, model: type[M], fields: Mapping[str, Any]) -> M:
@@ -120,25 +121,26 @@ class Visit:
         return valid
 
     def listing(self, model: type[L], *filters: str, size: int = PAGE_SIZE) -> L:
-        """The part of a list that the address chooses, by these filters. Raises `InvalidFields`."""
+        """The part of a list that the address asks for, with these filters. Raises `InvalidFields`."""
         given = {name: value for name in (*filters, "cursor") if (value := self.query(name)) is not None}
         return self.validated(model, {**given, **self.window(), "limit": size})
 
     def window(self) -> dict[str, str]:
-        """The window that the address chooses by days (`from`, `to`), as the operator API takes it. Raises
+        """The window of the days in the address (`from`, `to`), as the operator API takes it. Raises
         `InvalidFields`."""
         return window(self.query("from"), self.query("to"), self.clock.zone)
 
     def listed(self, page: HistoryPage[Any], *filters: str) -> dict[str, Any]:
-        """What the template of a list shows: the `rows`, the `next_cursor`, the `days`, the values `chosen` for these
-        filters (with the days), and whether it is `paged`, not the first page."""
+        """The values for the template of a list: the `rows`, the `next_cursor`, the `days`, the values `chosen` for
+        these filters and the days, and whether this is a later page than the first (`paged`)."""
         days = {name: self.query(name) or "" for name in ("from", "to")}
         chosen = {name: self.query(name) or "" for name in filters} | days
         paged = self.query("cursor") is not None
         return {"rows": page.rows, "next_cursor": page.next_cursor, "chosen": chosen, "days": days, "paged": paged}
 
     async def count(self, what: What, query: Listing, merchant: str | None = None) -> int | None:
-        """How many rows some days have, of one merchant or all; None where no days are chosen, and for a live part."""
+        """How many rows the chosen days have, of one merchant or all; None if no days are chosen, or for a live part.
+        """
         has_days = query.since is not None or query.until is not None
         if not has_days or self.query("live") is not None:
             return None
@@ -167,9 +169,9 @@ PageResult = View | Redirect | Download
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """Where a page is, and who may open it: `public` for people who are not signed in, `for_readers` for a POST that
-    changes nothing but what is shown. `audited` is what the audit says of it, None for what neither changes anything
-    nor shows secrets or buyers' data."""
+    """The address of a page, and who may open it. `public`: also people who are not signed in. `for_readers`: also
+    read-only operators, because the POST only changes what is shown. `audited` is what the audit says of it; None if it
+    neither changes anything nor shows secrets or buyers' data."""
 
     path: str
     handler: Callable[[Visit], Awaitable[PageResult]]

@@ -13,7 +13,7 @@ _FILTERS = ("actor", "action", "object")
 
 
 async def audit(visit: Visit) -> PageResult:
-    """What operators did, newest first; the first page goes on as they do more."""
+    """What operators did, newest first; the first page is live."""
     query = visit.listing(AuditListing, *_FILTERS)
     page = await list_audit(visit.context, query.part, actor=query.actor, action=query.action, object_=query.object)
     listed = visit.listed(page, *_FILTERS)

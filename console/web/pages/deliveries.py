@@ -72,7 +72,7 @@ async def delivery(visit: Visit) -> PageResult:
 
 
 async def show(visit: Visit) -> PageResult:
-    """One delivery with the buyer's data of its body, and as a command; who opens it is logged."""
+    """One delivery with the buyer's data in its body, and as a command. The audit records who opens it."""
     row = await _delivery(visit)
     view = await _page(visit, row, unmasked=True)
     log.info("buyer_data_shown", caller=visit.caller.name, delivery=row.id, merchant=row.merchant, imp_uid=row.imp_uid)
@@ -80,7 +80,7 @@ async def show(visit: Visit) -> PageResult:
 
 
 async def retry(visit: Visit) -> PageResult:
-    """Have it attempted now; back to the page where that was asked for."""
+    """Have the delivery attempted now, and return to the page of the request."""
     to = addresses.local(visit.form.get("back"), f"/deliveries/{addresses.path_part(visit.part('id'))}")
     try:
         await retry_delivery(visit.context, visit.part("id"))
@@ -118,7 +118,7 @@ async def _endpoint(visit: Visit, endpoint_id: str) -> EndpointView | None:
 
 
 async def _callback(visit: Visit, event: str) -> CallbackBody | None:
-    """What is sent; None where the event was removed."""
+    """The callback's body; None if the event was removed."""
     try:
         return (await find_event(visit.context, event)).callback
     except NotFound:
@@ -131,8 +131,8 @@ def _legible(visit: Visit, body: bytes) -> Mapping[str, Any]:
 
 
 async def _command(visit: Visit, row: DeliveryView, view: EndpointView, body: bytes) -> str:
-    """The request as it would be made now. A read-only token gets no signature, as it could send with it, and no part
-    of the body that its pages mask."""
+    """The request as it would be made now. A read-only token gets no signature, because it could send a callback with
+    it, and no part of the body that its pages mask."""
     headers = {"content-type": "application/json", **dict.fromkeys(view.header_names, MASK)}
     now = int(visit.clock.now)
     if visit.may_act:

@@ -22,7 +22,7 @@ _NEW: dict[str, Any] = {
     "url": "",
     **{name: field.default for name, field in EndpointIn.model_fields.items() if not field.is_required()},
 }
-"""What an empty form shows: the defaults of the API."""
+"""The values of an empty form: the defaults of the API."""
 
 
 async def new(visit: Visit) -> PageResult:
@@ -50,7 +50,7 @@ async def change(visit: Visit) -> PageResult:
     """Change an endpoint."""
     fields = _fields(visit.form)
     if not fields["headers"] and not visit.form.has("no_headers"):
-        # They are never shown, so an empty field does not mean that they are to be removed.
+        # Header values are never shown, so an empty field does not mean that they are to be removed.
         del fields["headers"]
     try:
         given = visit.validated(EndpointPatch, fields)
@@ -61,7 +61,7 @@ async def change(visit: Visit) -> PageResult:
 
 
 async def _existing(visit: Visit) -> dict[str, Any]:
-    """What the form shows of the endpoint as it is; values of headers are never shown."""
+    """The form's values for the endpoint as it is; values of headers are never shown."""
     endpoint = (await read_endpoint(visit.context, visit.part("id"), read_only=visit.read_only)).endpoint
     return {name: getattr(endpoint, name) for name in ("id", *_NEW)}
 

@@ -28,7 +28,7 @@ _PAGE_SIZE = 25
 _RECENT, _MORE = 25, 100
 """Deliveries whose attempts are charted: in the list of endpoints, and on the page of one."""
 _SHOWN = 10
-"""Undelivered ones that are shown on the page of an endpoint, of each state."""
+"""The most undelivered deliveries of each state on the page of an endpoint."""
 
 
 async def endpoints(visit: Visit) -> PageResult:
@@ -94,7 +94,7 @@ async def rotate(visit: Visit) -> PageResult:
 
 
 def address(visit: Visit) -> str:
-    """Where the page of this endpoint is."""
+    """The address of this endpoint's page."""
     return f"/endpoints/{addresses.path_part(visit.part('id'))}"
 
 

@@ -24,7 +24,7 @@ _MOST_DELIVERIES = 10_000
 
 
 async def events(visit: Visit) -> PageResult:
-    """The events of a filter, newest first; the first page goes on as they happen."""
+    """The events that match a filter, newest first; the first page is live."""
     query = visit.listing(EventListing, *_FILTERS)
     page, merchants = await asyncio.gather(
         list_events(
@@ -50,7 +50,7 @@ async def event(visit: Visit) -> PageResult:
 
 
 async def show(visit: Visit) -> PageResult:
-    """One event with the buyer's data in it; who opens it is logged."""
+    """One event with the buyer's data in it. The audit records who opens it."""
     view = await _page(visit, unmasked=True)
     data = view.values["event"].data
     log.info(

@@ -12,7 +12,7 @@ from console.web.visit import Download, PageResult, PageRoute, Visit
 
 
 async def export(visit: Visit) -> PageResult:
-    """The file of an export, of a merchant and some days; csv unless asked otherwise."""
+    """The file of an export, for a merchant and some days; CSV unless the address says otherwise."""
     given = filled(merchant=visit.query("merchant"), format=visit.query("format"))
     parameters = visit.validated(ExportParameters, {"format": "csv", **given, **visit.window()})
     order = export_order(visit.part("what"), parameters)

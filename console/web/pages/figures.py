@@ -13,7 +13,7 @@ DAYS = 30
 
 
 async def figures(visit: Visit) -> PageResult:
-    """The last days in the reader's zone: whole ones, and today as far as it is."""
+    """The last days in the reader's zone: whole days, and today until now."""
     chosen, zone, t = visit.query("merchant"), visit.clock.zone, visit.catalogue
     merchant = None if chosen is None else visit.validated(OfMerchant, {"merchant": chosen}).merchant
     today = datetime.fromtimestamp(visit.clock.now, zone).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -50,7 +50,7 @@ async def put(visit: Visit) -> PageResult:
         given = visit.validated(MerchantIn, {**body, **flags})
         await put_merchant(visit.context, chosen["merchant"], given.settings)
     except (RelayError, InvalidFields) as error:
-        # What is secret is typed again rather than sent back.
+        # Secrets are not sent back; the operator types them again.
         kept = {**chosen, "imp_key": "", "imp_secret": "", "webhook_token": ""}
         return _form(kept, await find_merchant(visit.context, chosen["merchant"]), error)
     return Redirect("/merchants", "merchant_saved", {"merchant": chosen["merchant"]})

@@ -17,12 +17,12 @@ from schemas.payments.snapshot import Snapshot
 
 
 async def payment(visit: Visit) -> PageResult:
-    """The page of a payment; also of one that no look-up has found yet, if a webhook reported it."""
+    """The page of a payment. It may be one that no look-up has found yet, if a webhook reported it."""
     return await payment_page(visit, unmasked=False)
 
 
 async def payment_page(visit: Visit, *, unmasked: bool) -> View:
-    """The page, with or without the buyer's data. Raises `NotFound` where nothing is known at all."""
+    """The page, with or without the buyer's data. Raises `NotFound` if nothing is known of the payment."""
     merchant, imp_uid = payment_key(visit)
     trace, endpoints = await asyncio.gather(trace_payment(visit.context, merchant, imp_uid), visit.endpoints(merchant))
     deliveries = [delivery for rows in trace.deliveries.values() for delivery in rows]
@@ -48,17 +48,17 @@ async def payment_page(visit: Visit, *, unmasked: bool) -> View:
 
 
 def payment_key(visit: Visit) -> tuple[str, str]:
-    """Whose payment it is, and which. Raises `InvalidFields` for what is no merchant's name."""
+    """The payment's merchant and imp_uid. Raises `InvalidFields` if the merchant's name is not a valid one."""
     return visit.validated(OfMerchant, {"merchant": visit.part("merchant")}).merchant, visit.part("imp_uid")
 
 
 def address(visit: Visit) -> str:
-    """Where the page of this payment is."""
+    """The address of this payment's page."""
     return addresses.payment(visit.part("merchant"), visit.part("imp_uid"))
 
 
 def _left(payment: PaymentView | None) -> Decimal | None:
-    """What is not cancelled, as i'mport shows it now, where something is left of a payment that was approved."""
+    """What is left to cancel of an approved payment, as i'mport shows it now; None if nothing is."""
     if payment is None:
         return None
     stored = payment.stored
@@ -66,7 +66,7 @@ def _left(payment: PaymentView | None) -> Decimal | None:
         return None
     snapshot = Snapshot.parse(payment.snapshot)
     if snapshot.status not in ("paid", "cancelled"):
-        return None  # a deposit was reversed: for i'mport the payment is unpaid
+        return None  # a deposit was taken back, so i'mport considers the payment unpaid
     return uncancelled(snapshot, snapshot.cancel_amount) or None
 
 

@@ -111,7 +111,7 @@ async def reject(visit: Visit) -> PageResult:
 
 
 async def show(visit: Visit) -> PageResult:
-    """The payment with the buyer's data; who opens it is logged."""
+    """The payment with the buyer's data. The audit records who opens it."""
     log.info(
         "buyer_data_shown", caller=visit.caller.name, merchant=visit.part("merchant"), imp_uid=visit.part("imp_uid")
     )

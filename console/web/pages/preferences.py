@@ -1,4 +1,4 @@
-"""What a reader prefers: language, colours, time zone."""
+"""A reader's preferences: language, colours, time zone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHOICES = {"language": LANGUAGES, "theme": THEMES, "zone": tuple(ZONES)}
 
 
 async def prefer(visit: Visit) -> PageResult:
-    """Remember what was chosen, and go on where the reader was."""
+    """Remember the choice, and return to the page where the reader was."""
     chosen = {name: visit.form.get(name) for name in PREFERENCES if visit.form.get(name) in _CHOICES[name]}
     return Redirect(addresses.local(visit.form.get("back")), preferences=chosen)
 

@@ -1,4 +1,4 @@
-"""Reconciliations: compare with i'mport, and what was missing."""
+"""Reconciliations: compare with i'mport, and see what was missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from schemas.reasons import Reason
 
 
 async def reconciliations(visit: Visit) -> PageResult:
-    """The runs so far, and a form for another."""
+    """The reconciliations so far, and a form for another one."""
     return await _page(visit, {"merchant": "", "since": "", "until": "", "deliver": ""})
 
 

@@ -24,13 +24,13 @@ _FIELDS = ("merchant", "endpoint", "only", "since", "until", "rate", "include_si
 
 
 async def replays(visit: Visit) -> PageResult:
-    """The form and the replays so far; a link can choose beforehand (`?endpoint=`)."""
+    """The form and the replays so far. A link can fill in the form (`?endpoint=`)."""
     chosen = {name: visit.query(name) or "" for name in _FIELDS}
     return await _page(visit, {**chosen, "types": []})
 
 
 async def begin(visit: Visit) -> PageResult:
-    """Count what was chosen, or start once the count was shown."""
+    """Count the chosen deliveries; start the replay once the count was shown."""
     form = visit.form
     chosen = {**{name: form.get(name) for name in _FIELDS}, "types": form.all("types")}
     try:
@@ -45,13 +45,13 @@ async def begin(visit: Visit) -> PageResult:
 
 
 async def replay(visit: Visit) -> PageResult:
-    """How far one is."""
+    """A replay's progress."""
     row = await read_replay(visit.context, visit.part("id"))
     return View("replay", {"replay": row}, live=("replay_progress",))
 
 
 async def stop(visit: Visit) -> PageResult:
-    """Stop one."""
+    """Stop a replay."""
     await stop_replay(visit.context, visit.part("id"))
     return Redirect(f"/replays/{addresses.path_part(visit.part('id'))}", "replay_stopped")
 

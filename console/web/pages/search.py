@@ -1,4 +1,4 @@
-"""The search field: an id leads to its page; whatever else may be meant is listed."""
+"""The search field: an id leads to its page; for another text, everything that it may mean is listed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.payments.snapshot import IMP_UID
 
 
 async def search(visit: Visit) -> PageResult:
-    """To the page of what is meant, where that is clear; else everything that was found."""
+    """If the text can mean only one object, lead to its page; else show everything that was found."""
     wanted, cursor = visit.query("q"), visit.query("cursor")
     if not wanted:
         return Redirect("/payments")
@@ -43,13 +43,13 @@ async def search(visit: Visit) -> PageResult:
 
 
 async def _clear(visit: Visit, wanted: str, found: Found) -> str | None:
-    """The page of what is meant; None where that is not one thing."""
+    """The page of the only object that the text can mean; None if there are none or several."""
     rows = [row.stored for row in found.payments]
     named = [row for row in rows if row.imp_uid == wanted] or [row for row in rows if row.merchant_uid == wanted]
     if len(named) == 1 and (named[0].imp_uid == wanted or found.count == 1):
         return addresses.payment(named[0].merchant, named[0].imp_uid)
     if not found.count and IMP_UID.fullmatch(wanted):
-        # No look-up has found it, but a webhook may have reported it.
+        # No look-up has found this payment, but a webhook may have reported it.
         reported = (await list_notifications(visit.context, PageRequest(1), imp_uid=wanted)).rows
         return addresses.payment(reported[0].merchant, wanted) if reported else None
     return None

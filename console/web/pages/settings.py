@@ -33,7 +33,7 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One variable: what it is now in words (None where it is not set), and whether it was given or is the default."""
+    """One variable: its value in words (None if it is not set), and whether it was given or is the default."""
 
     name: str
     value: str | None
@@ -42,7 +42,7 @@ class Setting:
 
 
 async def settings(visit: Visit) -> PageResult:
-    """Every setting by subject; a new one of no subject yet comes last. Then the tokens."""
+    """Every setting by subject, those without a subject last; then the tokens."""
     current = visit.context.settings
     listed = {name for names in _GROUPS.values() for name in names}
     others = tuple(name for name in Settings.model_fields if name not in listed)

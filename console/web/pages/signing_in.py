@@ -59,7 +59,7 @@ def pages(
 
 
 def _page(to: str, status: int = 200, *, wait: int | None = None) -> View:
-    """The form; after an attempt with a wrong token (403), or one too many (429, with `wait` in seconds)."""
+    """The form, also after a wrong token (403) or too many attempts (429, with `wait` in seconds)."""
     minutes = math.ceil((wait or 0) / 60)
     return View("sign_in", {"to": to, "wrong": status != 200, "minutes": minutes}, status, retry_after=wait)
 
