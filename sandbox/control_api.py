@@ -72,8 +72,7 @@ class ControlApi:
         return json_response({"data": listed})
 
     async def play(self, request: Request, body: dict[str, Any]) -> Response:
-        """`POST {ScenarioOptions}`: plays a scenario; answers with its payments at once, with `?wait=true` at its end.
-        """
+        """`POST {ScenarioOptions}`: plays it. Answers with its payments at once, or with `?wait=true` at its end."""
         name = request.path_params["name"]
         scenario = SCENARIOS.get(name)
         if scenario is None:

@@ -1,5 +1,4 @@
-"""Whether a request came by https, and from where, according to the request and to the proxies in front of the console.
-"""
+"""Whether a request came by https, and from where, as the request and the proxies in front of the console say."""
 
 from __future__ import annotations
 

@@ -24,7 +24,6 @@ def requested(request: Request) -> str:
 
 
 def local(path: str, otherwise: str = "/") -> str:
-    """This path if it is one of this console's; `otherwise` if browsers would take it for an address of another site.
-    """
+    """This path if it is one of this console's; `otherwise` if a browser could take it for another site's address."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else otherwise

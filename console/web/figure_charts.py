@@ -59,8 +59,7 @@ class Refunds:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """An endpoint's outcomes and the times of its deliveries, as a bar with parts and as shares of the delivered ones.
-    """
+    """An endpoint's outcomes, and the times of its deliveries: as a bar with parts and as shares of those delivered."""
 
     sums: EndpointFigures
     shares: tuple[float | None, ...]

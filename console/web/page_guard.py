@@ -160,8 +160,7 @@ class PageGuard:
         return response
 
     async def _history_state(self) -> HistoryState | None:
-        """The state of history that every page shows; None while Redis, which knows how far history is behind, is away.
-        """
+        """The state of history that every page shows; None while Redis, which knows how far it is behind, is away."""
         try:
             return await self._history.recent()
         except LedgerUnavailable:

@@ -139,8 +139,7 @@ class Visit:
         return {"rows": page.rows, "next_cursor": page.next_cursor, "chosen": chosen, "days": days, "paged": paged}
 
     async def count(self, what: What, query: Listing, merchant: str | None = None) -> int | None:
-        """How many rows the chosen days have, of one merchant or all; None if no days are chosen, or for a live part.
-        """
+        """How many rows the chosen days have, of one merchant or all; None without chosen days, and for a live part."""
         has_days = query.since is not None or query.until is not None
         if not has_days or self.query("live") is not None:
             return None
