@@ -556,7 +556,11 @@ def test_a_callback_is_verified(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, [*options, str(path)]).exit_code == 0
     assert CliRunner().invoke(app, options, input=body).exit_code == 0
     assert CliRunner().invoke(app, options, input=body + b" ").exit_code == 1
-    assert CliRunner().invoke(app, [*options, str(tmp_path / "none")]).exit_code == 1
+    unread = CliRunner().invoke(app, [*options, str(tmp_path / "none")])
+    assert (unread.exit_code, unread.stderr) == (
+        1,
+        f"relay: {tmp_path}/none cannot be read: No such file or directory\n",
+    )
     for useless in ("", "whsec_", "whsec_?"):
         result = CliRunner().invoke(app, [*options, "--secret", useless, str(path)])
         assert (result.exit_code, result.stderr.startswith("relay: not valid: ")) == (1, True)
