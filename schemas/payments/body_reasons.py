@@ -1,6 +1,6 @@
 """Why a webhook's body is refused with 400: the likely cause, as the code of a reason.
 
-i'mport does not send again after a 400, so operators have to learn what is wrong with the bodies that come.
+i'mport does not send again after a 400, so operators have to be able to see what was wrong with the body.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def of_unparsable(body: bytes) -> BodyReason:
 
 
 def of_fields(fields: Mapping[str, Any], form: bytes | None) -> BodyReason:
-    """Why these fields of a body name no payment; `form` is the body where it was sent as a form."""
+    """Why these fields of a body name no payment; `form` is the body if it was sent as a form."""
     if form is not None and not form.strip():
         return "empty"
     if fields.get("imp_uid") not in (None, ""):

@@ -35,7 +35,7 @@ def masked(value: Any) -> Any:
 
 
 def _hides_something(text: str) -> bool:
-    """Whether a text is JSON with buyers' data inside; one that was cut could be."""
+    """Whether a text is JSON with buyers' data inside. JSON that was cut cannot be read and counts as such."""
     if not text.lstrip("[ \r\n\t").startswith("{"):
         return False
     try:

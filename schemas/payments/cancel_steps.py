@@ -1,8 +1,8 @@
 """The steps of asking i'mport to cancel. The intent is stored before the call, so that a crash cannot lose it.
 
-First `intend`, then the call, then one of `mark_sent` (i'mport accepted it; the next look-up shows the outcome),
-`withdraw` (nothing happened) and `leave_open` (the outcome is unknown: the request is never sent again, and refreshes
-find out).
+First `intend`, then the call, then one of three: `mark_sent` (i'mport accepted it; the next look-up shows the outcome),
+`withdraw` (nothing happened), or `leave_open` (the outcome is unknown: the request is never sent again, and refreshes
+find the outcome).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schemas.reasons import Reason
 def intend(record: Record, request: CancellationRequest, now: int, policy: Policy) -> Change:
     """Store the intent to call i'mport.
 
-    Raises `Conflict` while another request is being sent, and if more is asked than is left.
+    Raises `Conflict` while another request is being sent, and if the request is for more than is left to cancel.
     """
     check(record, request)
     if any(row.state in ("sending", "sent") for row in record.requests):
@@ -28,7 +28,7 @@ def intend(record: Record, request: CancellationRequest, now: int, policy: Polic
 
 
 def check(record: Record, request: CancellationRequest) -> None:
-    """Raise `Conflict` if more is asked than is left to cancel."""
+    """Raise `Conflict` if the request is for more than is left to cancel."""
     left = left_to_cancel(record)
     if not left:
         raise Conflict(Reason.of("nothing_left_to_cancel", imp_uid=record.imp_uid))
@@ -55,7 +55,7 @@ def withdraw(record: Record, request_id: str, now: int, policy: Policy) -> Chang
 
 
 def leave_open(record: Record, request_id: str, now: int, policy: Policy) -> Change:
-    """Open the request, whose outcome is unknown: it waits for its result like any other."""
+    """Open the request, as its outcome is unknown: it waits for its result like any other."""
     request = next((row for row in record.requests if row.id == request_id and row.state in ("sending", "sent")), None)
     if request is None:
         return _with_requests(record, record.requests, now, policy)

@@ -1,7 +1,7 @@
 """Cancellation requests: who asked for what, and which cancellation settled it.
 
-Some gateways (Paymentwall, PayPal, Smartro) take days to decide on a cancellation. So a request is opened as soon as it
-is known, and closed by the entry of ``cancel_history`` that settles it.
+Some gateways (Paymentwall, PayPal, Smartro) take days to decide on a cancellation. The relay therefore opens a request
+as soon as it learns of one, and closes it when an entry of ``cancel_history`` settles it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ UNSETTLED = ("sending", "sent", "open")
 """States in which a result may still come."""
 
 SENDING_TIMEOUT = 60
-"""Seconds after which a request counts as sent though its process never reported back; refreshes find the outcome."""
+"""Seconds after which a request counts as sent if its process has not reported back; refreshes find the outcome."""
 
 CONFIRM_AFTER = 3
-"""Seconds between the two look-ups that must both miss a reported cancellation before it opens a request. At least two
-seconds lie between them then, as times are whole seconds."""
+"""Seconds between the two look-ups that must both miss a reported cancellation before it opens a request. As times are
+whole seconds, that is at least two seconds of real time."""
 
 UNCONFIRMED_AFTER = 14 * 86400
-"""Seconds after which a request is given up that only a webhook has reported."""
+"""Seconds after which the relay gives up on a request that only a webhook has reported."""
 
 LARGEST_COMBINATION = 8
-"""The most requests whose sum is compared with an amount: every combination of them is tried."""
+"""With more pending requests than this, their sums are not compared with an amount: each combination costs a try."""
 
 _CLOCK_SLACK = 60
 
@@ -106,7 +106,7 @@ def settle_requests(
     cancel, it closes all of them.
 
     ``repeated`` are cancellations of money that was announced, taken back and cancelled once more (see
-    `refunds.repeated_cancellations`). Where a request waits for one it becomes a fact, instead of the alias in
+    `refunds.repeated_cancellations`). If a request waits for one, it becomes a fact and replaces its alias in
     ``found``; otherwise it is dropped.
     """
     if not requests and not any(fact.kind is FactKind.CANCELLED for fact in (*found, *repeated)):
@@ -142,8 +142,8 @@ def settle_requests(
 def open_requests(
     requests: Sequence[CancellationRequest], reported: Mapping[str, int], now: int
 ) -> tuple[list[CancellationRequest], list[Fact]]:
-    """Open the requests that were sent, or have been ``sending`` for too long; and one for a reported cancellation
-    that two look-ups have missed, if no other request is unsettled.
+    """Open the requests that were sent or have been ``sending`` for too long. If no request is unsettled after that,
+    also open one for a reported cancellation that two look-ups have missed.
 
     ``reported`` maps cancellation ids to the time of the first look-up that missed them. Returns all requests and the
     facts of those opened.

@@ -1,8 +1,8 @@
 """Payments of test channels: they do not exist for a merchant that does not include them.
 
-i'mport hides them from the single look-up only. Its batch, its lists and its answers to cancellations show them, with
-``"sandbox": true``, and shops have shipped goods that were paid for through a test channel. So every payment that
-i'mport shows is checked here first.
+i'mport hides them only from the look-up of a single payment. Its batch look-up, its lists and its answers to
+cancellations show them, with ``"sandbox": true``. Shops have shipped goods that were paid for through a test channel,
+so every payment that i'mport shows is checked here first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def hidden_test_payment(snapshot: Snapshot | None, merchant: ChannelPolicy) -> H
 def silent_before(snapshot: Snapshot, merchant: ChannelPolicy) -> float:
     """The time (UNIX seconds) before which facts of the payment are recorded silently.
 
-    For a test payment not before the merchant included test channels. i'mport's times are whole seconds, so the second
-    in which the flag was switched on counts as after it.
+    For a test payment, that is at least the time when the merchant included test channels. i'mport's times are whole
+    seconds, so facts of the second in which the flag was switched on count as after it.
     """
     return max(merchant.since, float(int(merchant.sandbox_since))) if snapshot.sandbox else merchant.since

@@ -1,4 +1,5 @@
-"""How facts and records are stored. Every shape carries a version; a field that is missing was not there yet."""
+"""How facts and records are stored. Every shape carries a version. A missing field was introduced after the row was
+written."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from schemas.payments.snapshot import Snapshot
 
 VERSION = 4
 READABLE_FROM = 4
-"""The oldest version whose code reads these shapes as well, so that one can go back to it after an upgrade. A shape
-that only gets more leaves this alone; one that changes or loses something makes it `VERSION`."""
+"""The oldest version whose code can read these shapes, so that operators can go back to it after an upgrade. A new
+field leaves this number alone; a field that changes or goes sets it to `VERSION`."""
 
 
 def dump_fact(fact: Fact, place: int) -> bytes:
@@ -85,7 +86,7 @@ def dump_record(record: Record) -> dict[str, bytes | str | int]:
 
 
 def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts: Facts) -> Record:
-    """The record of a payment's hash and facts; an empty one for a payment that is new."""
+    """The record in a payment's hash and facts; an empty one for a new payment."""
     snapshot, retraction = fields.get("snapshot"), fields.get("possible_retraction")
     return Record(
         merchant=merchant,

@@ -16,7 +16,8 @@ from schemas.payments.decide import Change
 from schemas.payments.facts import Fact, FactKind
 
 STEP_FACTS = 100
-"""The most new facts that one step writes, as other payments' commits wait for it. Only the first may write more."""
+"""The most new facts that one step writes, as other payments' commits wait meanwhile. Only the first step may write
+more."""
 
 
 class Step(NamedTuple):
@@ -31,8 +32,8 @@ def steps(change: Change, most: int = STEP_FACTS) -> Iterator[Step]:
     """The steps of a change, with ``most`` new facts each. After the last one the record is ``change.record``; only
     that step says when the payment is due again.
 
-    The first step reaches to the last repeated cancellation: those are found by comparing with the previous snapshot,
-    which it replaces.
+    The first step includes all repeated cancellations: they are found by comparison with the previous snapshot, which
+    the first step replaces.
     """
     if len(change.facts) <= most:
         yield Step(change, is_first=True, is_last=True)
@@ -67,7 +68,7 @@ def _up_to_last_repeated(found: Sequence[Fact]) -> int:
 
 
 def _is_repeated(fact: Fact) -> bool:
-    """Whether it is a cancellation that settles a request with money that was announced before."""
+    """Whether the fact is a cancellation that settles a request with money that was announced before."""
     return fact.kind is FactKind.CANCELLED and bool(fact.closes) and not fact.amount
 
 

@@ -40,7 +40,7 @@ class Record:
     change. ``reported_cancellations`` maps a cancellation_id that only webhooks have reported to the time (UNIX
     seconds) of the first look-up that did not find it. ``snapshot`` is the latest one that counts;
     ``possible_retraction`` is a later one that showed less and is not confirmed yet. ``erased_at`` is when the buyer
-    was forgotten, in UNIX milliseconds.
+    was erased, in UNIX milliseconds.
     """
 
     merchant: str
@@ -81,8 +81,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to write: the new ``record``, the facts and events it adds to ``previous``, and ``next_refresh``, the
-    seconds until the payment is due again (None: not by itself)."""
+    """What to write: the new ``record``, and the facts and events it adds to ``previous``.
+
+    ``next_refresh`` is the seconds until the payment is due again; None if nothing but a webhook, an operator or a
+    reconciliation will make it due.
+    """
 
     record: Record
     facts: tuple[Fact, ...]
@@ -107,7 +110,7 @@ def decide(
     """The change that ``snapshot``, looked up at ``now`` (UNIX seconds), makes to ``record``.
 
     ``reported`` are the cancellation ids and ``escrow_changes`` the escrow changes that verified webhooks have reported
-    since the last look-up. Of a payment whose buyer is forgotten, the buyer is left out of what was looked up.
+    since the last look-up. If the payment's buyer was erased, the buyer is blanked in ``snapshot`` first.
     """
     if record.erased_at is not None:
         snapshot = Snapshot.parse(blank_object(wire.loads(snapshot.raw)))
@@ -147,7 +150,7 @@ def record_request(record: Record, request: CancellationRequest, now: int, polic
 def reject_request(record: Record, request_id: str, now: int, policy: Policy, reason: str | None = None) -> Change:
     """Close a pending cancellation as rejected; the payment's status follows from its facts again.
 
-    Raises `NotFound`, and `Conflict` where the request is not open.
+    Raises `NotFound`, and `Conflict` if the request is not open.
     """
     request = next((request for request in record.requests if request.id == request_id), None)
     if request is None:
@@ -163,7 +166,10 @@ def reject_request(record: Record, request_id: str, now: int, policy: Policy, re
 
 
 def next_refresh(record: Record, now: int, policy: Policy) -> float | None:
-    """Seconds until the payment has to be refreshed without being asked: the earliest reason wins, None without any."""
+    """Seconds until the payment has to be refreshed without an outside cause; None if nothing requires a refresh.
+
+    The earliest of the requirements below wins.
+    """
     waits: list[float] = [at + cancellations.CONFIRM_AFTER - now for at in record.reported_cancellations.values()]
     for request in record.requests:
         if request.state == "sent":
@@ -216,7 +222,7 @@ def _change(
 ) -> Change:
     """The change that adds the facts ``found``, each numbered and rendered as an event with the status after it.
 
-    The events carry ``snapshot``, also where it showed less than the one that ``after`` keeps.
+    The events carry ``snapshot``, even if it showed less than the one that ``after`` keeps.
     """
     facts = dict(before.facts)
     tally = Tally(facts.values())

@@ -1,7 +1,7 @@
-"""Derives facts from a snapshot: which facts it proves that are not known yet.
+"""Derives the facts that a snapshot proves and the record does not have yet.
 
-So the order, repetition and loss of look-ups do not matter: a late or repeated one finds nothing new, and the last one
-finds everything that it still proves.
+That is why look-ups may come late, twice or not at all: a late or repeated one finds nothing new, and the last one
+finds every fact that it still proves.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def shows_approval(snapshot: Snapshot) -> bool:
 
 
 def _paid(known: Facts, snapshot: Snapshot, now: int) -> Fact | None:
-    """The approval, with the first deposit as its entry. What comes in after a cancellation is a deposit instead."""
+    """The approval, with the first deposit as its entry. Money that comes in after a cancellation is no approval, but
+    a deposit."""
     if not shows_approval(snapshot) or any(fact.kind is FactKind.CANCELLED for fact in known.values()):
         return None
     for entry, deposit in keyed_deposits(snapshot):
@@ -71,13 +72,13 @@ def _paid(known: Facts, snapshot: Snapshot, now: int) -> Fact | None:
 
 
 def _not_after(paid: Fact, money: Iterable[Fact]) -> Fact:
-    """The approval, before all other money: a gateway's clock may say otherwise."""
+    """The approval, dated no later than any other money: a gateway's clock may put it later."""
     at = min([paid.at, *(fact.at for fact in money)])
     return paid if at == paid.at else replace(paid, at=at)
 
 
 def _before_payment(known: Facts, snapshot: Snapshot, now: int, grace: float, money: Iterable[Fact]) -> Iterator[Fact]:
-    """Issued, expired and failed: what can happen to a payment before it is paid or cancelled."""
+    """Issued, expired and failed: the facts of a payment before it is paid or cancelled."""
     if any(fact.kind in (FactKind.PAID, FactKind.CANCELLED) for fact in known.values()):
         return
     ended = min((fact.at for fact in money if fact.kind in (FactKind.PAID, FactKind.CANCELLED)), default=None)
@@ -108,8 +109,8 @@ def _account_fact(prefix: str, kind: FactKind, account: IssuedVirtualAccount, at
 
 
 def _deposited(known: Facts, snapshot: Snapshot, paid: Fact | None, now: int) -> Iterator[Fact]:
-    """Every deposit but the one that ``paid`` stands for. If ``paid`` had none, the first to appear becomes its
-    alias."""
+    """Every deposit except the one that ``paid`` stands for. If ``paid`` stands for none yet, the first deposit to
+    appear becomes its alias."""
     paid_has_entry = (
         paid is None
         or paid.entry is not None

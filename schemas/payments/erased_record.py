@@ -1,7 +1,7 @@
-"""The record of a payment whose buyer is forgotten: the same facts, with the same events, without whom they tell of.
+"""The record of a payment whose buyer was erased: the same facts and events, without the buyer.
 
-The number of a virtual account is part of a fact's key. It is replaced there, so that the fact stays known; what a look
-finds later is blanked before facts are derived from it, so that no account is announced again.
+A virtual account's number is part of a fact's key. It is replaced in the key, so the fact stays known. Later snapshots
+are blanked before facts are derived from them, so the account is not announced again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _ERASED = "erased-"
 
 
 def erased(record: Record, at: int) -> Record:
-    """The record without its buyer, who was forgotten at `at` (UNIX milliseconds); erasing it again changes nothing
-    but its version."""
+    """The record without its buyer, who was erased at `at` (UNIX milliseconds). Erasing it again changes only its
+    version."""
     known = texts_to_blank(record.snapshot.raw) if record.snapshot is not None else frozenset()
     numbers: dict[str, str] = {}
     facts = [_fact(fact, known, numbers) for fact in record.facts.values()]
@@ -37,7 +37,7 @@ def erased(record: Record, at: int) -> Record:
 
 
 def without_buyer(snapshot: Snapshot) -> Snapshot:
-    """What a look has found, without its buyer."""
+    """The snapshot without its buyer."""
     return Snapshot.parse(blank_object(wire.loads(snapshot.raw)))
 
 

@@ -1,7 +1,7 @@
-"""A buyer is forgotten: what of a payment tells who paid, blanked. Amounts, ids, statuses and times stay.
+"""Erasing a buyer: blanks the fields of a payment that tell who paid. Amounts, ids, statuses and times stay.
 
-Blanked is what the buyer typed, what cards and accounts are called by, who paid in, the merchant's own `custom_data`;
-and a reason that repeats any of it.
+`FIELDS` are blanked: what the buyer typed, numbers of cards and accounts, names of holders and depositors, and the
+merchant's own `custom_data`. A reason that repeats one of these values is blanked, too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from schemas import wire
 
 ERASE = "payment.erase"
-"""How the audit calls it."""
+"""The name of the action in the audit."""
 
 FIELDS = frozenset(
     (
@@ -37,10 +37,10 @@ FIELDS = frozenset(
 """Members that are blanked wherever they stand in i'mport's object or an event's detail."""
 
 _ACCOUNT = frozenset(("number", "holder"))
-"""Those of an event's `virtual_account`."""
+"""Members that are blanked in an event's `virtual_account`."""
 _REASONS = frozenset(("reason", "cancel_reason", "fail_reason", "denied_reason"))
 _SHORTEST = 2
-"""Characters of a value that counts as repeated in a reason."""
+"""Values with fewer characters are not searched for in reasons."""
 
 
 def blank_object(payment: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,13 +50,12 @@ def blank_object(payment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def texts_to_blank(known: bytes) -> frozenset[str]:
-    """What is to be blanked of i'mport's object, as JSON."""
+    """The texts that `blank_object` removes from i'mport's object, which is given as JSON."""
     return frozenset(_typed(wire.loads(known)))
 
 
 def blank_json(said: bytes, known: Set[str] = frozenset()) -> bytes:
-    """An event's body, with or without i'mport's object, or its detail, without its buyer; `known` are further texts
-    that a reason may repeat."""
+    """An event's body or its detail, as JSON, without the buyer. `known` are further texts that a reason may repeat."""
     value = wire.loads(said)
     return wire.dumps(_blanked(value, known | frozenset(_typed(value))))
 
@@ -67,7 +66,7 @@ def repeats(text: str | None, known: Set[str]) -> bool:
 
 
 def _typed(value: Any, name: str = "") -> Iterator[str]:
-    """The texts that are to be blanked."""
+    """The texts that tell who paid."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             is_hidden = key in FIELDS or (name == "virtual_account" and key in _ACCOUNT)

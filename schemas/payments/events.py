@@ -50,9 +50,11 @@ class CallbackBody:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One fact as it is recorded and sent to subscribers. ``silent``: recorded without delivery;
-    ``sandbox``: of a payment of a test channel. ``said`` is what the callback's text says, as plain values; None where
-    only the text is at hand."""
+    """One fact as it is recorded and sent to subscribers.
+
+    ``silent``: recorded without delivery. ``sandbox``: the payment is of a test channel. ``said`` has the values that
+    the callback's text was made from; None if the event was read from storage, which has only the text.
+    """
 
     id: str
     type: str
@@ -93,8 +95,7 @@ def render(
     snapshot: Snapshot,
     silent: bool,
 ) -> Event:
-    """The event of a fact, with the status and sums after it. ``snapshot`` is what the look-up that proved it
-    showed."""
+    """The event of a fact, with the status and sums after it. ``snapshot`` is the one that proved the fact."""
     identity, kind = event_id(merchant, snapshot.imp_uid, fact.key), event_type(fact)
     data: dict[str, Any] = {
         "merchant": merchant,

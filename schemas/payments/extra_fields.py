@@ -16,7 +16,7 @@ ELLIPSIS = "…"
 
 _DEEPEST = 12
 _MOST_MEMBERS = EXTRA_BYTES // len(b'"":0,')
-"""No object with more members fits; the rest is not read."""
+"""An object with more members cannot fit, so the rest is not read."""
 _WHOLE = (EXTRA_BYTES, EXTRA_BYTES // len(b"0,"))
 _CUTS = ((1000, 80), (300, 30), (100, 10))
 """The longest texts (characters) and lists (items), tried one after the other. `_WHOLE` is more than could fit."""

@@ -50,7 +50,7 @@ class Fact:
     ``at`` is when it happened, in UNIX seconds (when it was first found, if i'mport gives no time). ``amount`` is what
     was deposited or cancelled, in the currency's major unit. ``whole``: nothing is left to cancel after it. ``entry``
     is the key of the deposit that ``paid`` stands for. ``closes`` are the ids of the cancellation requests it settles.
-    An ``ALIAS`` is an entry of a history for money that another fact has announced: known, but not announced again.
+    An ``ALIAS`` is an entry of i'mport's history for money that another fact has announced already; it makes no event.
     """
 
     key: str

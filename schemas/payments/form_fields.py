@@ -1,7 +1,6 @@
 """Nested fields of a form: `extra[escrow_status]=4` is the form of the JSON `{"extra": {"escrow_status": "4"}}`.
 
-PHP and most form libraries write nested values like this. `a[]` appends to a list, and `a[0]`, `a[1]` … are a list,
-too.
+PHP and most form libraries write nested values like this. `a[]` appends to a list; `a[0]`, `a[1]` … make a list, too.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ _NESTED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){1,8})")
 def nested(pairs: Iterable[tuple[str, str]], flat: Container[str]) -> dict[str, Any]:
     """The fields of a form's pairs; the first of equal names wins.
 
-    The names in ``flat`` are never nested: `status[x]` is a field beside `status`. So is a bracketed name whose place
-    is already taken by a text.
+    The names in ``flat`` are never nested: `status[x]` is a field beside `status`. A bracketed name whose place is
+    already taken by a text is a field of its own, too.
     """
     fields: dict[str, Any] = {}
     for name, value in pairs:

@@ -16,7 +16,7 @@ _Row = TypeVar("_Row", DepositEntry, CancellationEntry)
 
 
 def keyed_deposits(snapshot: Snapshot) -> list[tuple[str, DepositEntry]]:
-    """Each deposit, oldest first, as ``deposited:{pg_tid}``; without one by time and amount."""
+    """Each deposit, oldest first, as ``deposited:{pg_tid}``; without a ``pg_tid``, by time and amount."""
     if not snapshot.deposits:
         return []
     rows = _oldest_first(snapshot.deposits)

@@ -54,7 +54,7 @@ class Notification:
     `source` is the address it came from. It is `verified` if that is one of i'mport's addresses or in
     RELAY_ALLOWED_IPS, or if the path holds the merchant's webhook token. `received_at` is in UNIX seconds, None for
     "now, by Redis' clock". `token_hash` is the SHA-256 in hex of the webhook token in the path, None without one.
-    `traceparent` is the span that stored it (W3C Trace Context), "" where it is not traced.
+    `traceparent` is the span that stored it (W3C Trace Context), "" if it is not traced.
     """
 
     id: str
@@ -123,9 +123,9 @@ def _media_type(content_type: str) -> tuple[Literal["json", "form", "other"], st
 def _json_fields(body: bytes, charset: str) -> dict[str, Any]:
     """The members of a JSON object.
 
-    orjson reads the usual bodies. One with numbers or other fields, or that orjson refuses, is read again by the reader
-    that keeps numbers as they were written. JSON is UTF-8; a body in another charset that its content type names is
-    read in that, so that no webhook is lost because of a Korean name.
+    orjson reads the usual bodies. A body with numbers or other fields, or one that orjson refuses, is read again by
+    `schemas.wire`, which keeps numbers as they were written. JSON is UTF-8. A body that is not UTF-8 is read in the
+    charset that its content type names, so that a Korean name never costs a webhook.
     """
     try:
         fields = orjson.loads(body)

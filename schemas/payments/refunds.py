@@ -15,14 +15,14 @@ from schemas.times import rfc3339
 VOID = "cancelled:void"
 """The key of a cancellation in which no money moved."""
 UNLISTED = "cancelled_total:"
-"""The prefix of the key of cancelled money that no entry explains; it may be of several cancellations."""
+"""The prefix of the key of cancelled money that no entry explains. The money may come from several cancellations."""
 
 
 def cancellation_facts(known: Facts, snapshot: Snapshot, now: int, *, paid: bool) -> list[Fact]:
     """The cancellations that ``snapshot`` shows and ``known`` lacks, oldest first.
 
-    Unless the snapshot is stale, the announced sum is its ``cancel_amount`` afterwards: what no entry explains becomes
-    a fact of its own.
+    Unless the snapshot is stale, the announced sum equals its ``cancel_amount`` afterwards, because money that no entry
+    explains becomes a fact of its own.
     """
     found = _entries(known, snapshot, now)
     rest = snapshot.cancel_amount - _announced(known, found)
@@ -42,8 +42,8 @@ def repeated_cancellations(
 ) -> list[Fact]:
     """Cancellations of money that was announced, then taken back, and is now cancelled once more.
 
-    Each is one of an entry, which is among ``found`` as an alias, or of money that no entry explains. Its amount is 0,
-    as the money is announced already. It becomes a fact only if a request waits for it
+    Each stands for an entry that ``found`` has as an alias, or for money that no entry explains. Its amount is 0,
+    because the money is announced already. It becomes a fact only if a request waits for it
     (`cancellations.settle_requests`). ``before`` is the snapshot that counted until now.
     """
     if before is None:
@@ -70,10 +70,10 @@ def repeated_cancellations(
 
 
 def _entries(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
-    """The new entries of the history; an entry for money that is announced already is an alias.
+    """The new entries of the history. An entry for money that is announced already is an alias.
 
-    Such money was announced before its entry was listed (only ``cancel_amount`` showed it), or under an earlier key of
-    its entry. It is what the known entries do not account for.
+    Such money was announced before i'mport listed its entry (only ``cancel_amount`` showed it), or under an earlier key
+    of the entry. Its sum is what was announced, less the known entries.
     """
     if not snapshot.cancellations:
         return []
@@ -100,7 +100,7 @@ def _entries(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
 
 
 def _with_whole(known: Facts, found: Sequence[Fact], snapshot: Snapshot) -> list[Fact]:
-    """Marks as whole each cancellation after which nothing was left of what had come in by then."""
+    """Marks as whole each cancellation that left nothing of the money that had come in by then."""
     if not found:
         return []
     announced, totals = cancelled_amount(known.values()), CancellableTotals(snapshot)
@@ -114,8 +114,8 @@ def _with_whole(known: Facts, found: Sequence[Fact], snapshot: Snapshot) -> list
 
 
 def _is_over(snapshot: Snapshot, announced: Decimal, *, paid: bool) -> bool:
-    """Whether all of the payment is cancelled. The status alone does not say so: some gateways say `cancelled` after a
-    part."""
+    """Whether all of the payment is cancelled. The status alone is not enough: some gateways report `cancelled` after
+    a partial cancellation."""
     if snapshot.status != "cancelled" or announced != snapshot.cancel_amount:
         return False
     return not uncancelled(snapshot, announced) or not (paid or announced)
@@ -136,7 +136,7 @@ def _entry_detail(entry: CancellationEntry) -> dict[str, Any]:
 
 
 def _unlisted(key: str, snapshot: Snapshot, amount: Decimal, found: Sequence[Fact], now: int) -> Fact:
-    """A cancellation that no entry of the history explains, as the last one."""
+    """A cancellation that no entry of the history explains, dated no earlier than those in ``found``."""
     detail = {
         "id": None,
         "amount": amount,

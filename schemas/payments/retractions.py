@@ -1,8 +1,8 @@
 """Retractions: i'mport no longer shows a cancellation or a deposit that it showed before.
 
-One look-up that shows less may be an old answer that arrives late. If two that are a minute apart show the same,
-i'mport has taken something back. That is never announced, as facts only grow; an operator sees which events i'mport no
-longer supports.
+One look-up that shows less may be an old answer that arrives late. If two look-ups a minute apart show the same,
+i'mport has taken something back. That is never announced, because facts are only added. Instead, operators see which
+events i'mport no longer supports.
 """
 
 from __future__ import annotations
@@ -54,8 +54,11 @@ def shows_less(known: Snapshot, snapshot: Snapshot) -> bool:
 
 
 def contradicted(facts: Facts, snapshot: Snapshot | None) -> tuple[str, ...]:
-    """The keys of the facts that ``snapshot`` no longer supports, in the order they were found: the approval, deposits
-    and cancellations of more money than it shows, the latest first of those that it does not list."""
+    """The keys of the facts that ``snapshot`` no longer supports, in the order they were found.
+
+    If the facts have more deposits or cancelled money than the snapshot, the excess is contradicted: first the facts
+    that the snapshot does not list, the latest first.
+    """
     if snapshot is None:
         return ()
     gone = {*_contradicted_deposits(facts, snapshot), *_contradicted_cancellations(facts, snapshot)}
@@ -63,7 +66,7 @@ def contradicted(facts: Facts, snapshot: Snapshot | None) -> tuple[str, ...]:
 
 
 def _money(snapshot: Snapshot) -> tuple[Decimal | int, ...]:
-    """What only ever grows, unless something is taken back."""
+    """Numbers that only grow unless i'mport takes something back."""
     return snapshot.cancel_amount, len(snapshot.deposits), len(snapshot.cancellations)
 
 
@@ -99,7 +102,7 @@ def _entry_of(paid: Fact | None, facts: Facts) -> str | None:
 
 
 def _money_came(snapshot: Snapshot) -> bool:
-    """Whether money came in. `cancelled` implies it; of an unknown status it is assumed."""
+    """Whether money came in. `cancelled` implies it; for an unknown status it is assumed."""
     shown = snapshot.paid_at or snapshot.cancel_amount or snapshot.deposits
     return bool(shown) or snapshot.status not in ("ready", "failed")
 

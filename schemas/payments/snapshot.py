@@ -58,8 +58,8 @@ class Snapshot:
     """A payment as one look-up returned it. Amounts are in the currency's major unit; times in UNIX seconds, 0: not
     yet.
 
-    ``raw`` is the object as JSON; events carry it unchanged. ``buyer`` is what the buyer typed: name, address and
-    telephone number.
+    ``raw`` is the object as JSON; events carry it unchanged. ``buyer`` is what the buyer typed: name, e-mail address
+    and telephone number.
     """
 
     imp_uid: str
@@ -87,7 +87,7 @@ class Snapshot:
 
     @property
     def began_at(self) -> int:
-        """When it began, UNIX seconds: the earliest time that it shows, 0 where it shows none."""
+        """When the payment began, in UNIX seconds: the earliest time in the object, 0 if it has none."""
         times = [self.started_at, self.paid_at, self.failed_at, self.cancelled_at]
         times += [row.at for row in self.deposits] + [row.at for row in self.cancellations]
         times += [self.virtual_account.issued_at] if self.virtual_account else []
@@ -95,7 +95,7 @@ class Snapshot:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Snapshot:
-        """The snapshot of one payment object. Missing, null and unknown fields are fine.
+        """The snapshot of one payment object. Fields may be missing, null or unknown.
 
         Raises `MalformedPayment` if ``imp_uid`` or an amount cannot be read: such an object cannot be trusted at all.
         """
@@ -136,12 +136,12 @@ class Snapshot:
 
 
 def history_rows(raw: Mapping[str, Any]) -> int:
-    """The number of entries in a payment object's histories: the time to read it grows with them."""
+    """The number of entries in a payment object's histories; the time to parse the object grows with it."""
     return len(_rows(raw.get("deposit_history"))) + len(_rows(raw.get("cancel_history")))
 
 
 def _with_json(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
-    """The object, without lone surrogates, and its JSON. Raises `TypeError` for what JSON cannot hold."""
+    """The object, without lone surrogates, and its JSON. Raises `TypeError` for values that JSON cannot hold."""
     try:
         return raw, wire.dumps(raw)
     except TypeError:
@@ -158,7 +158,7 @@ def _text(value: Any) -> str | None:
 
 
 class _BadAmount(Exception):
-    """An amount that is not plausible: the code of the reason, and the field."""
+    """An amount that cannot be right: the code of the reason, and the field."""
 
     def __init__(self, code: str, field: str) -> None:
         super().__init__(code, field)
@@ -181,7 +181,7 @@ def _money(value: Any, name: str) -> Decimal:
 
 
 def _flag(value: Any) -> bool:
-    """A boolean, also as text or number: a test payment must not be taken for a real one."""
+    """A boolean, also one sent as text or number, so that a test payment is never mistaken for a real one."""
     return value is True or str(value).lower() in ("true", "1")
 
 

@@ -1,4 +1,4 @@
-"""Where a webhook came from, as far as budgets are concerned."""
+"""Which source a webhook is counted under in budgets."""
 
 from __future__ import annotations
 
