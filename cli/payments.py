@@ -25,6 +25,7 @@ from cli.output import (
     print_result,
     terminal,
 )
+from schemas import wire
 
 app = typer.Typer(help="List, show, refresh and cancel payments.", no_args_is_help=True)
 
@@ -39,9 +40,37 @@ def _amount(text: str) -> Decimal:
     return amount
 
 
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        found = wire.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"{text!r} is not a JSON object")
+    return found
+
+
 ImpUid = Annotated[str, typer.Argument(help="The payment's imp_uid, imp_….")]
 Merchant = Annotated[str, typer.Option(help="The merchant of the payment.")]
 Amount = Annotated[Decimal | None, typer.Option(parser=_amount, help="The amount in the currency's major unit.")]
+Checksum = Annotated[
+    Decimal | None, typer.Option(parser=_amount, help="What you believe is left; by default what the relay knows.")
+]
+TaxFree = Annotated[
+    Decimal | None,
+    typer.Option(parser=_amount, help="The tax-free part of the amount, 0 if none; KCP, KICC, NICE and PAYCO need it."),
+]
+VatAmount = Annotated[Decimal | None, typer.Option(parser=_amount, help="The VAT in the amount.")]
+RefundHolder = Annotated[str | None, typer.Option(help="Who holds the account that a deposit is paid back to.")]
+RefundBank = Annotated[str | None, typer.Option(help="The code of that account's bank.")]
+RefundAccount = Annotated[str | None, typer.Option(help="The number of that account.")]
+RefundTel = Annotated[str | None, typer.Option(help="The holder's telephone number.")]
+RetainPromotion = Annotated[
+    bool | None, typer.Option("--retain-promotion/--no-retain-promotion", help="Whether a promotion is retained.")
+]
+Extra = Annotated[
+    dict[str, Any] | None, typer.Option(parser=_json_object, help="i'mport's field `extra`, a JSON object.")
+]
 
 
 @app.command("list")
@@ -98,6 +127,15 @@ def cancel(
     merchant: Merchant = "default",
     amount: Amount = None,
     reason: Annotated[str | None, typer.Option(help="The reason, for i'mport and the record.")] = None,
+    checksum: Checksum = None,
+    tax_free: TaxFree = None,
+    vat_amount: VatAmount = None,
+    refund_holder: RefundHolder = None,
+    refund_bank: RefundBank = None,
+    refund_account: RefundAccount = None,
+    refund_tel: RefundTel = None,
+    retain_promotion: RetainPromotion = None,
+    extra: Extra = None,
     record_only: Annotated[bool, typer.Option(help="Only record a cancellation that was requested elsewhere.")] = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -108,7 +146,11 @@ def cancel(
     """
     what = "all that is left" if amount is None else str(amount)
     confirm(f"Cancel {what} of {imp_uid}?", yes=yes or record_only, as_json=as_json)
-    body: dict[str, Any] = {"amount": amount, "reason": reason, "record_only": record_only}
+    body: dict[str, Any] = {
+        "amount": amount, "reason": reason, "checksum": checksum, "tax_free": tax_free, "vat_amount": vat_amount,
+        "refund_holder": refund_holder, "refund_bank": refund_bank, "refund_account": refund_account,
+        "refund_tel": refund_tel, "retain_promotion": retain_promotion, "extra": extra, "record_only": record_only,
+    }  # fmt: skip
     with console() as api:
         answer = api.call("POST", f"/v1/payments/{path_part(imp_uid)}/cancellations", body, merchant=merchant)
     _print_payment(answer, as_json=as_json)

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
+from cli.client import exit_on_error
+from cli.failure import CommandFailed
 from cli.output import Json, print_result
 
 app = typer.Typer()
@@ -30,10 +32,18 @@ def verify(
     Example: relay verify --secret whsec_… --id evt_… --timestamp 1795428850 --signature v1,… body.json
     """
     headers = {"webhook-id": webhook_id, "webhook-timestamp": timestamp, "webhook-signature": signature}
+    with exit_on_error():
+        content = _content(body)
     try:
-        content = sys.stdin.buffer.read() if str(body) == "-" else body.read_bytes()
         Webhook(secret).verify(content, headers)
-    except (EmptyWebhookSecretError, WebhookVerificationError, ValueError, OSError) as error:
+    except (EmptyWebhookSecretError, WebhookVerificationError, ValueError) as error:
         print(f"relay: not valid: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     print_result("the signature is valid", {"valid": True}, as_json=as_json)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be read: {error.strerror}") from None

@@ -55,7 +55,7 @@ def composed(text: str) -> str:
     their functions it has those that are called: Redis makes all functions of a script anew each time it runs it."""
     parts = {name: _part(name) for name in _ALWAYS}
     _collect(text, parts)
-    pieces = [piece for name in parts for piece in _pieces(name)]
+    pieces = [piece for part in parts.values() for piece in _pieces(part)]
     run = _RUN.format(text)
     return "".join((lua_constants(), *_needed(pieces, run), run))
 
@@ -79,7 +79,7 @@ class _Piece(NamedTuple):
 
 @cache
 def _pieces(part: str) -> Sequence[_Piece]:
-    text, pieces, end = _COMMENT.sub("", _part(part)), [], 0
+    text, pieces, end = _COMMENT.sub("", part), [], 0
     for found in _FUNCTION.finditer(text):
         pieces += [("", text[end : found.start()]), (found[1], found[0])]
         end = found.end()

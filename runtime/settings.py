@@ -35,6 +35,7 @@ LogFormat = Annotated[Literal["json", "console"], BeforeValidator(v.word)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(v.word)]
 
 _DURATION = "a number and a unit: 200ms, 5s, 2m, 1h, 5d"
+_LONG_DURATION = "a duration above zero: 200ms, 5s, 2m, 1h, 5d"
 _SCHEDULE = "durations above zero, separated by commas: 5s,30s,2m"
 _NETWORKS = "addresses or networks, separated by commas: 52.78.100.19,10.8.0.0/16"
 _QUEUE = "redis://host:port/0, rediss://…, unix:///path?db=0 or redis+sentinel://host:port,host:port/service/0"
@@ -94,12 +95,12 @@ class Settings(BaseModel):
         v.schedule("1m,5m,15m,1h,6h"), alias="RELAY_PENDING_SCHEDULE", description=_SCHEDULE
     )
     expiry_grace: Seconds = Field(600.0, alias="RELAY_EXPIRY_GRACE", description=_DURATION)
-    delivery_timeout: LongSeconds = Field(15.0, alias="RELAY_DELIVERY_TIMEOUT", description=_DURATION)
-    disable_after: LongSeconds = Field(5 * 86400.0, alias="RELAY_DISABLE_AFTER", description=_DURATION)
+    delivery_timeout: LongSeconds = Field(15.0, alias="RELAY_DELIVERY_TIMEOUT", description=_LONG_DURATION)
+    disable_after: LongSeconds = Field(5 * 86400.0, alias="RELAY_DISABLE_AFTER", description=_LONG_DURATION)
     reconcile_every: Seconds = Field(900.0, alias="RELAY_RECONCILE_EVERY", description=f"{_DURATION}; 0 for never")
-    ledger_retention: LongSeconds = Field(2 * 86400.0, alias="RELAY_LEDGER_RETENTION", description=_DURATION)
+    ledger_retention: LongSeconds = Field(2 * 86400.0, alias="RELAY_LEDGER_RETENTION", description=_LONG_DURATION)
     retention: Seconds = Field(1830 * 86400.0, alias="RELAY_RETENTION", description=f"{_DURATION}; 0 for ever")
-    lookback: LongSeconds = Field(30 * 86400.0, alias="RELAY_LOOKBACK", description=_DURATION)
+    lookback: LongSeconds = Field(30 * 86400.0, alias="RELAY_LOOKBACK", description=_LONG_DURATION)
 
     spool_dir: Annotated[Path | None, BeforeValidator(v.directory)] = Field(
         Path("var/spool"), alias="RELAY_SPOOL_DIR", description="a directory, or off"

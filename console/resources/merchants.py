@@ -37,8 +37,10 @@ class MerchantIn(Body):
     since: Moment | None = Field(None, description="facts before it are recorded silently")
     webhook_token: str | None = Field(
         None,
-        pattern=r"^[\x21-\x7e]{1,128}$",
-        description="webhooks are taken at /webhooks/{merchant}/{token} only, percent-encoded where needed",
+        max_length=128,
+        pattern=r"^(\.{3,}|[\x21-\x7e]*[\x21-\x2d\x2f-\x7e][\x21-\x7e]*)$",
+        description="webhooks are taken at /webhooks/{merchant}/{token} only, percent-encoded where needed; not `.` "
+        "or `..`, which HTTP clients remove from paths",
     )
     check_prepared: bool = Field(False, description="compare payments with the amount prepared at i'mport")
     tier: str | None = Field(

@@ -13,6 +13,7 @@ import threading
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,13 @@ from cli.client import RelayLocation
 from cli.commands import register
 from cli.main import app as whole
 from ledger.heartbeats import Heartbeat
+from schemas import wire
 from schemas.endpoints.delivery import Dead
 from schemas.endpoints.signature import signed_headers
 from tests.cli.test_endings import heeds_its_terminal
 from tests.console.conftest import KEY, READ_ONLY, TOKEN, Console, running
 from tests.support import machine
+from tests.support.iamport_stub import Stub, no
 from tests.support.processes import ROOT
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
@@ -242,6 +245,35 @@ async def test_cancelling_and_expecting(console: Console) -> None:
     assert '"amount":10.50' in expected.stdout
     wrong = await relay(console, "payments", "expect", "order", "ten")
     assert wrong.exit_code == 2
+
+
+async def test_a_cancellation_has_what_gateways_ask_for(redis_url: str, stub: Stub) -> None:
+    """KCP cancels nothing without `tax_free`, and a deposit is paid back to an account: every field of the API has an
+    option, and one that is left out is not sent."""
+    stub.reply = lambda _asked: no(200, "not today")
+    fields = (
+        "--amount", "500", "--checksum", "1004", "--tax-free", "0", "--vat-amount", "45.5", "--refund-holder", "홍길동",
+        "--refund-bank", "004", "--refund-account", "123-45", "--refund-tel", "010", "--retain-promotion",
+        "--extra", '{"requester": "customer"}',
+    )  # fmt: skip
+    environ = {"IMP_API_URL": stub.url, "IMP_KEY": "key", "IMP_SECRET": "secret"}
+    async with running(redis_url, environ) as console:
+        await machine.seen(console.ledger, "imp_1", amount=1004)
+        for given in (fields, ()):
+            refused = await relay(console, "payments", "cancel", "imp_1", *given)
+            assert (refused.exit_code, refused.stderr) == (1, "relay: i'mport refused: not today\n")
+        for extra in ("{", "[]", "1"):
+            wrong = await relay(console, "payments", "cancel", "imp_1", "--extra", extra)
+            assert (wrong.exit_code, "is not a JSON object" in wrong.stderr) == (2, True)
+    sent = [asked.body for asked in stub.calls if asked.path == "/payments/cancel"]
+    assert [wire.loads(body) for body in sent] == [
+        {
+            "imp_uid": "imp_1", "enable_webhook": True, "amount": 500, "checksum": 1004, "tax_free": 0,
+            "vat_amount": Decimal("45.5"), "refund_holder": "홍길동", "refund_bank": "004", "refund_account": "123-45",
+            "refund_tel": "010", "retain_promotion": True, "extra": {"requester": "customer"},
+        },
+        {"imp_uid": "imp_1", "enable_webhook": True, "checksum": 1004},
+    ]  # fmt: skip
 
 
 async def test_erasing_needs_a_reason(console: Console) -> None:
@@ -524,7 +556,11 @@ def test_a_callback_is_verified(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, [*options, str(path)]).exit_code == 0
     assert CliRunner().invoke(app, options, input=body).exit_code == 0
     assert CliRunner().invoke(app, options, input=body + b" ").exit_code == 1
-    assert CliRunner().invoke(app, [*options, str(tmp_path / "none")]).exit_code == 1
+    unread = CliRunner().invoke(app, [*options, str(tmp_path / "none")])
+    assert (unread.exit_code, unread.stderr) == (
+        1,
+        f"relay: {tmp_path}/none cannot be read: No such file or directory\n",
+    )
     for useless in ("", "whsec_", "whsec_?"):
         result = CliRunner().invoke(app, [*options, "--secret", useless, str(path)])
         assert (result.exit_code, result.stderr.startswith("relay: not valid: ")) == (1, True)

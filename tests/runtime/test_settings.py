@@ -209,6 +209,16 @@ def test_the_line_shows_the_value() -> None:
 
 
 @pytest.mark.parametrize(
+    "variable", ["RELAY_DELIVERY_TIMEOUT", "RELAY_DISABLE_AFTER", "RELAY_LEDGER_RETENTION", "RELAY_LOOKBACK"]
+)
+def test_a_duration_that_cannot_be_zero_says_so(variable: str) -> None:
+    """`0s` is a number and a unit: that this is what it takes would help nobody."""
+    assert (
+        refusal(variable, "0s") == f"{variable}=0s is not usable: it takes a duration above zero: 200ms, 5s, 2m, 1h, 5d"
+    )
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("RELAY_API_TOKEN", "pass word"),

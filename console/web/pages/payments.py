@@ -69,6 +69,7 @@ async def cancel(visit: Visit) -> PageResult:
         return Redirect(address(visit), "unsure", bad=True)
     fields = filled(
         amount=form.number("amount"),
+        tax_free=form.number("tax_free"),
         reason=form.get("reason"),
         refund_holder=form.get("refund_holder"),
         refund_bank=form.get("refund_bank"),

@@ -101,6 +101,18 @@ async def test_a_comma_is_for_thousands_only(reader: Reader, console: Console, a
     assert (await console.call("GET", "/v1/payments/imp_dear")).json()["cancellations"] == []
 
 
+async def test_the_tax_free_part_is_passed_on(reader: Reader, console: Console) -> None:
+    """KCP, KICC, NICE and PAYCO cancel nothing without one. It is checked as an amount is, and may be 0."""
+    await set_up(console)
+    page = "/payments/default/imp_1"
+    assert 'name="tax_free"' in (await reader.open(page)).text
+    fields = {"sure": "1", "record_only": "1", "amount": "4"}
+    answer = await reader.send(f"{page}/cancel", {**fields, "tax_free": "10,50"})
+    assert "tax_free" in (await reader.open(answer.headers["location"])).text.partition("did not work")[2]
+    await reader.send(f"{page}/cancel", {**fields, "tax_free": "0"})
+    assert len((await console.call("GET", "/v1/payments/imp_1")).json()["cancellations"]) == 1
+
+
 @pytest.mark.parametrize("amount", ["1e999999", "-1e999999", "1e5000", "nan", "9" * 5000, "1e-999999"])
 async def test_a_number_out_of_all_bounds_is_refused(reader: Reader, console: Console, amount: str) -> None:
     """It is a wrong value like any other, however many digits it would have."""
