@@ -1,4 +1,4 @@
-"""`relay audit`: what operators did, and whose data or which secrets they looked at."""
+"""`relay audit`: what operators did, and which buyers' data and secrets they looked at."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every process needs: settings, logging, encryption at rest, metrics, and the shell of the process itself."""
+"""Everything that all processes need: settings, logging, encryption at rest, metrics, start and end of a process."""

@@ -23,7 +23,7 @@ _NEAR = {"postgres": "postgresql", "postgresql+psycopg": "postgresql", "pgsql": 
 
 
 class HistoryUrlError(ValueError):
-    """What is wrong with a URL, in words that show nothing of it that is secret."""
+    """A URL is wrong. The text says why without showing a secret part of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ _SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "
 
 
 class RedisUrlError(ValueError):
-    """What is wrong with a URL, in words that show nothing of it that is secret."""
+    """A URL is wrong. The text says why without showing a secret part of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ _RIGHTS: dict[str, Rights] = {"ro": "read", "metrics": "metrics"}
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """An API token; ``holder`` is the name of the operator who has it, where the setting gives one."""
+    """An API token; ``holder`` is the name of the operator who has it, if the setting gives one."""
 
     value: SecretStr
     rights: Rights

@@ -28,7 +28,7 @@ def parse_duration(text: str) -> float:
 def format_duration(seconds: float) -> str:
     """The duration in the largest unit that shows it exactly to a millisecond, e.g. `90s`, `2m`, `1.5s`.
 
-    Raises `ValueError` for negative durations and for what is not a finite number.
+    Raises `ValueError` for negative durations and for numbers that are not finite.
     """
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"{seconds!r} is not a duration")

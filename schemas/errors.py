@@ -19,7 +19,7 @@ RelayError                      anything below; it carries a `Reason`
 ├── UnknownEntry                an outbox entry of a newer version: upgrade the process that reads it
 ├── SpoolUnavailable            the spool cannot store anything: full, damaged, switched off
 │   └── BudgetSpent              it stores no more webhooks of unknown merchants
-├── IamportError                a call of i'mport's API did not give what it should
+├── IamportError                a call of i'mport's API failed or had an unexpected answer
 │   ├── IamportFailing          5xx, 429, timeout, no connection, not JSON, odd shape: retry
 │   │   ├── IamportUnreachable   the request certainly had no effect: no connection, or refused with 401 or 429
 │   │   └── TooMuchAsked         the answer was too large, or did not come whole in time: less may work
@@ -158,7 +158,7 @@ class BudgetSpent(SpoolUnavailable):
 
 
 class IamportError(RelayError):
-    """A call of i'mport's API did not give what it should."""
+    """A call of i'mport's API failed or had an unexpected answer."""
 
 
 class IamportFailing(IamportError):

@@ -19,7 +19,7 @@ class CredentialCheck:
 
 
 async def check_credentials(context: Context, merchant: str) -> CredentialCheck:
-    """Ask i'mport which amount is prepared for an order that does not exist. Raises `NotFound`."""
+    """Ask i'mport which amount was registered for an order that does not exist. Raises `NotFound`."""
     await context.ledger.merchants.get(merchant)
     try:
         account = await context.accounts.get(merchant)

@@ -1,4 +1,4 @@
-"""Compare what i'mport has with the ledger, and repair what is missing."""
+"""Compare i'mport's payments with the ledger, and refresh those that are missing or differ."""
 
 from __future__ import annotations
 

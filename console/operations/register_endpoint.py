@@ -16,9 +16,9 @@ from schemas.reasons import Reason
 
 
 async def create_endpoint(context: Context, fields: Mapping[str, Any]) -> tuple[EndpointView, str]:
-    """Create an endpoint from checked `fields` of `Endpoint`; its secret comes beside it. Raises `NotFound`.
+    """Create an endpoint from checked `fields` of `Endpoint`; returns it and its secret. Raises `NotFound`.
 
-    `headers` are a mapping of names to values: they are sealed here.
+    `headers` is a mapping of names to values; this function seals it.
     """
     secret = new_secret(secrets.token_bytes(32))
     endpoint = Endpoint(
@@ -39,7 +39,7 @@ async def change_endpoint(context: Context, endpoint_id: str, fields: Mapping[st
 
 
 async def enable_endpoint(context: Context, endpoint_id: str) -> EndpointView:
-    """Enable an endpoint: what was held is released. Raises `NotFound`."""
+    """Enable an endpoint: its held deliveries are sent. Raises `NotFound`."""
     await context.ledger.endpoints.enable(endpoint_id)
     return await read_endpoint(context, endpoint_id, read_only=False)
 
@@ -51,12 +51,12 @@ async def disable_endpoint(context: Context, endpoint_id: str) -> EndpointView:
 
 
 async def delete_endpoint(context: Context, endpoint_id: str) -> None:
-    """Delete an endpoint: what was not delivered to it is discarded. Raises `NotFound`."""
+    """Delete an endpoint: its unsettled deliveries are discarded. Raises `NotFound`."""
     await context.ledger.endpoints.delete(endpoint_id)
 
 
 def _sealed(context: Context, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields as `Endpoint` has them; headers are sealed."""
+    """The fields as `Endpoint` stores them, with sealed headers."""
     changes = dict(fields)
     if "types" in changes:
         changes["types"] = tuple(changes["types"])

@@ -150,7 +150,7 @@ def _inside(address: Address) -> str | None:
     if isinstance(address, IPv6Address):
         if address not in _GLOBAL_UNICAST:
             return "reserved"
-        # ISATAP hides an IPv4 address behind this interface id (RFC 5214 §6.1), in whatever network.
+        # ISATAP hides an IPv4 address behind this interface id (RFC 5214 §6.1), in any network.
         if (int(address) >> 32) & 0xFCFF_FFFF == 0x0000_5EFE:
             return "isatap"
     return None if address.is_global and not address.is_multicast else "reserved"

@@ -179,7 +179,7 @@ class Merchant:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a merchant expects to be paid for an order; any currency where it is None."""
+    """The amount that a merchant expects for an order; in any currency if that is None."""
 
     merchant: str
     merchant_uid: str

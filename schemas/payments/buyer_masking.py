@@ -23,7 +23,7 @@ def is_private(name: str) -> bool:
 
 
 def masked(value: Any) -> Any:
-    """The same value with buyers' data replaced; what is absent or empty stays so."""
+    """The same value with buyers' data replaced. Absent and empty values stay."""
     if isinstance(value, Mapping):
         return {
             name: MASK if is_private(name) and inner not in (None, "", 0) else masked(inner)

@@ -43,7 +43,7 @@ _CLOCK_SLACK = 60
 class CancellationRequest:
     """One requested cancellation.
 
-    ``amount`` is in the currency's major unit, None where a webhook reported it without one. Times are UNIX seconds.
+    ``amount`` is in the currency's major unit, None if a webhook reported it without one. Times are UNIX seconds.
     ``state`` is ``sending`` while i'mport is being called and ``sent`` once it has accepted the request (the next
     look-up shows the outcome); neither is visible outside yet. Then it is ``open`` until confirmed or rejected.
     """

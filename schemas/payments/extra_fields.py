@@ -12,7 +12,7 @@ from schemas import wire
 EXTRA_BYTES = 4096
 """The most bytes of JSON that other fields are stored in."""
 ELLIPSIS = "…"
-"""Ends a text or list that was cut, and replaces what is nested too deeply."""
+"""Ends a text or list that was cut, and replaces values that are nested too deeply."""
 
 _DEEPEST = 12
 _MOST_MEMBERS = EXTRA_BYTES // len(b'"":0,')

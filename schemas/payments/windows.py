@@ -1,8 +1,8 @@
-"""How i'mport's lists of a period are read: in windows that are small enough for one page each.
+"""Reads i'mport's lists of a period in windows that are small enough for one page each.
 
-Pages drift while payments change, so a window that does not fit one page is halved rather than paged through. A window
-is at most 90 days and includes both ends (i'mport's description of ``GET /payments/status/{payment_status}``). A page
-can be too large or too slow for i'mport or for us, so the number of rows asked for adapts to the answers.
+Pages drift while payments change, so a window that does not fit one page is halved instead of read page by page. A
+window is at most 90 days and includes both ends (i'mport's description of ``GET /payments/status/{payment_status}``). A
+page can be too large or too slow for i'mport or for us, so the number of rows requested adapts to the answers.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 LONGEST_WINDOW = 90 * 86400
 LARGEST_PAGE = 1000
 PAGE_LIMITS = (250, 125, 25, 5, 1)
-"""The numbers of rows that are asked for. Each divides the one before, so a position can be given in pages of each. A
-page of `LARGEST_PAGE` rows may have tens of MiB and take i'mport ten seconds."""
+"""The numbers of rows that are requested. Each divides the one before, so a position can be given in pages of any of
+them. A page of `LARGEST_PAGE` rows may have tens of MiB and take i'mport ten seconds."""
 TARGET_SHARE = 0.5
 """The share of the largest answer, and of the longest time, that a page should not exceed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What to ask for next: page ``page`` of the payments that changed from ``since`` to ``until`` (UNIX seconds, both
+    """The next request: page ``page`` of the payments that changed from ``since`` to ``until`` (UNIX seconds, both
     included)."""
 
     since: int
@@ -34,9 +34,9 @@ def first(since: int, until: int) -> Window:
 
 
 def following(window: Window, until: int, total: int, rows: int, limit: int) -> Window | None:
-    """What to ask for after a page of ``rows`` (at most ``limit``) out of ``total``; None at the end of the period.
+    """The request after a page of ``rows`` (at most ``limit``) out of ``total``; None at the end of the period.
 
-    A window with more than one page is asked for again in halves; one of a single second is paged through.
+    A window with more than one page is requested again in halves; a window of a single second is read page by page.
     """
     fits = total <= limit
     if not fits and window.since < window.until:
@@ -50,10 +50,10 @@ def following(window: Window, until: int, total: int, rows: int, limit: int) -> 
 
 
 def drifted(window: Window, listed: int, total: int, limit: int) -> Window | None:
-    """Where to go back to if rows have left a second while it was paged through; None if none have.
+    """The page to go back to if rows left a window of a single second while it was read page by page; None if none did.
 
-    ``listed`` rows were there a page ago, ``total`` are there now (0 past the end, which says nothing). The rows after
-    one that left have moved up by one, maybe onto a page that was read already.
+    The window had ``listed`` rows a page ago and has ``total`` now (0 past the end, which says nothing). When a row
+    leaves, the rows after it move up by one, maybe onto a page that was read already.
     """
     if window.page == 1 or total >= listed or (window.page - 1) * limit >= listed:
         return None
@@ -62,12 +62,12 @@ def drifted(window: Window, listed: int, total: int, limit: int) -> Window | Non
 
 
 def is_complete(window: Window, total: int, limit: int) -> bool:
-    """Whether the page holds all of the window, or as much as a page of a single second can."""
+    """Whether the page is all that can be read of the window at once: it fits one page, or is of a single second."""
     return total <= limit or window.since == window.until
 
 
 def narrower(window: Window, limit: int) -> tuple[Window, int] | None:
-    """What to ask for after a page that was too much: half the window and fewer rows; None if it was a single row.
+    """The request after a page that was too much: half the window and fewer rows; None if it was a single row.
 
     A page of a single second begins at the same row as before.
     """

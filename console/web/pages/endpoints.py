@@ -26,7 +26,7 @@ from schemas.errors import HistoryUnavailable, NotFound, RelayError
 
 _PAGE_SIZE = 25
 _RECENT, _MORE = 25, 100
-"""Deliveries whose attempts are charted: in the list of endpoints, and on the page of one."""
+"""The number of deliveries whose attempts are charted: in the list of endpoints, and on the page of one."""
 _SHOWN = 10
 """The most undelivered deliveries of each state on the page of an endpoint."""
 
@@ -48,7 +48,7 @@ async def endpoint(visit: Visit) -> PageResult:
 
 
 async def enable(visit: Visit) -> PageResult:
-    """Release what was held."""
+    """Enable the endpoint, so that its held deliveries are sent."""
     await enable_endpoint(visit.context, visit.part("id"))
     return Redirect(address(visit), "enabled")
 

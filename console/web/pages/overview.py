@@ -18,12 +18,12 @@ from ledger.minute_counts import Minute
 from schemas.errors import HistoryUnavailable
 
 RANGES = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 20)}
-"""How many minutes a chart shows, and how many of them make a column."""
+"""The minutes that a chart shows, and the minutes of one column."""
 _SERIES = ("accepted", "events", "delivered", "failed")
 
 
 async def overview(visit: Visit) -> PageResult:
-    """What is wrong, what is happening, what waits."""
+    """The overview: alerts, recent activity, waiting work."""
     wanted = visit.query("range")
     chosen = wanted if wanted in RANGES else "1h"
     count, size = RANGES[chosen]
@@ -51,7 +51,7 @@ async def overview(visit: Visit) -> PageResult:
 
 
 async def _pending(visit: Visit) -> Sequence[PaymentView]:
-    """Payments with a cancellation whose result is not known; none while history, which lists them, is away."""
+    """Payments with a cancellation whose result is unknown; none while history is away, as history lists them."""
     try:
         return (await list_payments(visit.context, PageRequest(MOST_ROWS), status="cancellation_pending")).rows
     except HistoryUnavailable:
