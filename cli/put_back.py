@@ -149,15 +149,19 @@ async def _put_all(rows: AsyncIterator[R], put: Callable[[Sequence[R]], Awaitabl
 async def _check_keys(history: History, sealer: Sealer) -> None:
     """Raise `BadSetting` if these keys do not open history's sealed values; an empty ledger accepts any keys."""
 
-    async def sealed() -> AsyncIterator[str | None]:
+    async def sealed() -> AsyncIterator[str]:
         merchant: Merchant
         async for merchant in history.restore.merchants():
             with suppress(ValueError):  # a damaged row is found again, and named, when it is to be put back
-                yield unpack_row(merchant.row).get("imp_secret", b"").decode()
+                row = unpack_row(merchant.row)
+                yield row.get("imp_key", b"").decode()
+                yield row.get("imp_secret", b"").decode()
         endpoint: Endpoint
         async for endpoint in history.restore.endpoints():
             with suppress(ValueError):
-                for secret in load(unpack_row(endpoint.row)).secrets:
+                stored = load(unpack_row(endpoint.row))
+                yield stored.headers
+                for secret in stored.secrets:
                     yield secret.sealed
 
     try:

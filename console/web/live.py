@@ -72,7 +72,7 @@ class Live:
 
     async def _render(self, page: PageRoute, visit: Visit, csrf: str) -> dict[str, str] | None:
         """The parts as HTML, by name; None while they cannot be rendered."""
-        current = replace(visit, clock=replace(visit.clock, now=time.time()))
+        current = replace(visit, clock=replace(visit.clock, now=time.time()), asked=[])
         try:
             view = await page.handler(current)
         except (RelayError, InvalidFields) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from schemas import wire
 from schemas.compression import compress, decompress
@@ -24,29 +25,30 @@ def dump(record: Record) -> bytes:
 def load(merchant: str, imp_uid: str, stored: bytes, snapshot: bytes) -> Record:
     """The record that `dump` was given, from its stored form and the stored object. Raises `ValueError` if either is
     damaged."""
-    try:
+    with _reading():
         kept = _kept(stored)
         fields = {name: value.encode() for name, value in kept["fields"].items()}
         return codec.load_record(merchant, imp_uid, fields | {"snapshot": decompress(snapshot)}, _facts(kept))
-    except (TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"a record is damaged: {error!r}") from None
 
 
 def facts(stored: bytes) -> Facts:
     """Only the facts of the record that `dump` was given. Raises `ValueError` if it is damaged."""
-    return _facts(_kept(stored))
+    with _reading():
+        return _facts(_kept(stored))
 
 
 def status(stored: bytes) -> Status:
     """Only the status of the record that `dump` was given. Raises `ValueError` if it is damaged."""
-    return Status(_kept(stored)["fields"]["status"])
+    with _reading():
+        return Status(_kept(stored)["fields"]["status"])
 
 
 def contradicts(stored: bytes) -> Sequence[str]:
     """Only the ids of the events that i'mport no longer supports, from the record that `dump` was given. Raises
     `ValueError` if it is damaged."""
-    found: list[str] = wire.loads(_kept(stored)["fields"]["contradicts"])
-    return found
+    with _reading():
+        found: list[str] = wire.loads(_kept(stored)["fields"]["contradicts"])
+        return found
 
 
 def rows(stored: bytes) -> int:
@@ -56,7 +58,17 @@ def rows(stored: bytes) -> int:
 
 def requests(stored: bytes) -> tuple[CancellationRequest, ...]:
     """Only the cancellation requests of the record that `dump` was given. Raises `ValueError` if it is damaged."""
-    return tuple(map(codec.load_request, wire.loads(_kept(stored)["fields"]["requests"])))
+    with _reading():
+        return tuple(map(codec.load_request, wire.loads(_kept(stored)["fields"]["requests"])))
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Raise `ValueError` for JSON of a shape that `dump` does not write."""
+    try:
+        yield
+    except (TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"a record is damaged: {error!r}") from None
 
 
 def _kept(stored: bytes) -> dict[str, dict[str, str]]:
