@@ -103,8 +103,8 @@ class DeliveryLane:
         return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
 
     def answered(self, delivery: ClaimedDelivery, answer: Answer) -> None:
-        """Let the endpoint's places learn from an answer. They are written when this or another delivery to the endpoint
-        is settled next."""
+        """Let the endpoint's places learn from an answer. They are written when a delivery to the endpoint, this or
+        another, is settled next."""
         self._places.answered(delivery.lease.lane.name, delivery.lease.token, answer)
 
     async def settle(self, lease: Lease, verdict: Verdict, attempts: Sequence[Attempt] = ()) -> Settled:

@@ -102,8 +102,8 @@ _SOME_LEFT = ""
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What a merchant expects to be paid for some orders. The ledger has `amounts`. For the orders in `maybe_left`, only
-    history may know one, because an expectation leaves the ledger with the last payment of its order."""
+    """What a merchant expects to be paid for some orders. The ledger has `amounts`. For the orders in `maybe_left`,
+    history may have one: an expectation leaves the ledger with the last payment of its order."""
 
     amounts: dict[str, ExpectedAmount]
     maybe_left: list[str]

@@ -90,7 +90,7 @@ class Restoring:
         return int(await self._cells[cell].run("put_back_replay", row.id, row.row, str(REPLAY), durable=True))
 
     async def reconciliation(self, row: entries.Reconciliation) -> int:
-        """Put back a reconciliation: one by hand that was running goes on; an automatic one knows how far it had got."""
+        """Put back a reconciliation: a running one by hand goes on, an automatic one knows how far it had got."""
         try:
             run = load_run(row.row)
         except (TypeError, AttributeError) as error:
