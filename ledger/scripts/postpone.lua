@@ -2,7 +2,7 @@
 -- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for given up), kind ("again", "stalled", "unknown", "rejected", or
 --       "hidden": rejected because it does not exist for the merchant), reason (of the rejection, or why this one payment cannot be
 --       refreshed, which is shown with its waiting notifications; or ""), tries including this one, when the look-up began (ms; "hidden"),
---       how many notifications had come before it, (id, entry with the outcome, or "" where they wait on)…
+--       how many notifications had come before it, (id, entry with the outcome, or "" if they wait on)…
 -- Returns: {lanes to kick}; none for a lease that was lost
 -- uses: lanes leases notifications outbox payments
 local HIDDEN_MS = 86400000

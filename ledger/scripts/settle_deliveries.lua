@@ -5,7 +5,7 @@
 --       history)…; how many endpoints' places change, then per endpoint: id, its places as they were read, its places,
 --       whether they are halved, whether the endpoint's capacity changes (0 or 1 each)
 -- Returns: {lanes to kick, {per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}, {per endpoint whose places
---          change: {1, or 0 where they had been replaced since, its places, the token from which on answers count}}}
+--          change: {1, or 0 if they had been replaced since, its places now, the token from which on answers count}}}
 -- uses: deliveries endpoints lanes leases outbox reasons replays
 
 local MOST_ATTEMPTS = 100

@@ -29,7 +29,7 @@ local function this_moment()
   return moment
 end
 
--- The score in the answer to a ZRANGE of one member WITHSCORES; nil where there is none.
+-- The score in the answer to a ZRANGE of one member WITHSCORES; nil if there is none.
 local function score(answer)
   return answer[2] and tonumber(answer[2])
 end

@@ -40,7 +40,7 @@ local function latest_delivery(p, ep)
 end
 
 -- Puts an event among the fields with which its row is written: id, type, sequence, silent, sandbox, about, body, entry (for history),
--- `of` (its merchant, where it belongs to no payment).
+-- `of` (its merchant, if it belongs to no payment).
 local function put_event(e, fields)
   e.recorded_at = this_moment()
   fields[#fields + 1] = "e:" .. e.id
