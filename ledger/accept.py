@@ -39,11 +39,11 @@ def _budget_of(source: str) -> str:
 
 
 SECOND_BATCH_FROM = 32
-"""Webhooks that make a second batch worth beginning while Redis still writes the first."""
+"""When this many webhooks wait, a second batch is sent while Redis still writes the first."""
 
 
 class Intake:
-    """The part of receivers: accept notifications, count refused webhooks, report how many wait in a spool."""
+    """What receivers need: accept notifications, count refused webhooks, report how many wait in a spool."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
@@ -55,7 +55,7 @@ class Intake:
         )
 
     async def check_cells(self) -> None:
-        """Check that the ledger, if it was begun, has as many cells as are set. Raises `BadSetting`, and
+        """Check that the ledger, if it was begun, has the number of cells that is set. Raises `BadSetting`, and
         `LedgerUnavailable`."""
         if (begun_with := await self._other_number_of_cells()) is not None:
             raise other_number_of_cells(self._cells, begun_with)
@@ -64,8 +64,8 @@ class Intake:
         """Store a notification and mark its payment dirty; returns when both are on disk. Accepting it again changes
         nothing.
 
-        Raises `UnknownMerchant` (also for a wrong webhook token) and, within `ANSWER_WITHIN`, `LedgerUnavailable`: then
-        it may have been stored or not.
+        Raises `UnknownMerchant` (also for a wrong webhook token) and, within `ANSWER_WITHIN`, `LedgerUnavailable`:
+        then the notification may or may not be stored.
         """
         try:
             await self._accepts.add(notification)
@@ -91,20 +91,20 @@ class Intake:
         return {DEFAULT_MERCHANT: None} | known
 
     async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> None:
-        """Add to the counts of refused webhooks, by `merchant:status`, and bodies, by `merchant:reason` (`BodyReason`).
-        Raises `LedgerUnavailable`."""
+        """Add to the counts of refused webhooks (by `merchant:status`) and of unusable bodies (by `merchant:reason`, a
+        `BodyReason`). Raises `LedgerUnavailable`."""
         await self._cells.shared.run(
             "count_refusals", len(by_status), *flat(by_status.items()), len(by_reason), *flat(by_reason.items())
         )
 
     async def report_spool(self, receiver: str, waiting: int, trouble: Reason | None = None) -> None:
-        """Record for operators how many notifications wait in a receiver's spool, and why it could not store one, if
-        so. Raises `LedgerUnavailable`."""
+        """Record for operators how many notifications wait in a receiver's spool and, if it could not store one, why.
+        Raises `LedgerUnavailable`."""
         await self._cells.shared.run("report_spool", receiver, waiting, "" if trouble is None else dump(trouble))
 
     async def _other_number_of_cells(self) -> int | None:
-        """How many cells the ledger has, if that is not the number that is set. Asked until it is the same, and again
-        after the ledger was not open: a lost one can be restored with another number."""
+        """The ledger's number of cells if it differs from the number that is set, else None. Redis is asked until the
+        two agree, and again after the ledger was not open: a lost ledger can be restored with another number."""
         if self._has_these_cells:
             return None
         begun_with = await cells_begun_with(self._cells)
@@ -112,8 +112,8 @@ class Intake:
         return None if begun_with is None or self._has_these_cells else begun_with
 
     async def _find_cells(self) -> None:
-        """Raise `LedgerUnavailable` if merchants are spread over another number of cells than is set: a webhook would
-        be stored where no worker finds its merchant, or refused because its merchant is not there."""
+        """Raise `LedgerUnavailable` if the ledger has another number of cells than is set. A webhook would go to the
+        wrong cell: it would be stored where no worker looks for it, or refused because its merchant is not there."""
         if (begun_with := await self._other_number_of_cells()) is not None:
             raise LedgerUnavailable(Reason.of("cells_differ", set=len(self._cells), begun_with=begun_with))
 
@@ -135,8 +135,8 @@ class Intake:
         return [answers[question] for question in together]
 
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
-        """Accept them in one round trip. If a bug makes that fail for one notification, the others must not fail
-        with it: each half is tried alone, and so on down to that one. Accepting it again changes nothing."""
+        """Accept them in one round trip. If a bug makes one notification fail, the others must not fail with it: each
+        half is tried alone, and so on until that one is alone. Accepting a notification again changes nothing."""
         try:
             return await self._accept_together(together)
         except LedgerUnavailable:

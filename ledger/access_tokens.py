@@ -25,5 +25,5 @@ class TokenCache:
         await self._store.run("remove_token", name, token)
 
     async def lock_token(self, name: str, ttl: float) -> bool:
-        """Whether the caller may fetch a new one from i'mport; no other caller may for ``ttl`` seconds."""
+        """Whether the caller may fetch a new token from i'mport; if so, no other caller may for ``ttl`` seconds."""
         return bool(await self._store.run("lock_token", name, max(round(ttl * 1000), 1)))

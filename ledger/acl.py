@@ -42,7 +42,7 @@ LEDGER_CALLS: tuple[Call, ...] = (
 """What the ledger's scripts call. `?` stands for a key."""
 
 QUEUE_CALLS: tuple[Call, ...] = (("RPUSH", "?", "x"), ("DEL", "?"))
-"""What sends kicks. RPUSH is the first, so that a full Redis refuses it (after a first change a script may go on)."""
+"""What sends kicks. RPUSH comes first, so that a full Redis refuses it: after a first change a script may go on."""
 
 OUTSIDE_SCRIPTS = (
     "evalsha",
@@ -57,7 +57,7 @@ OUTSIDE_SCRIPTS = (
     "time",
     "zrange",
 )
-"""Commands called outside of scripts: `select` for a database other than 0, `blpop` by those who wait for kicks, `wait`
+"""Commands called outside of scripts: `select` for a database other than 0, `blpop` to wait for kicks, `wait`
 with RELAY_REPLICA_ACKS, and `config|get` to find out whether Redis is durable. The first four are the queue's, too."""
 
 _FORBIDDEN = ("can't run this command", "no permissions to run")
@@ -92,8 +92,8 @@ class AclProblem:
 
 
 async def ledger_problem(cells: Cells) -> AclProblem | None:
-    """What keeps the ledger from working although Redis answers: on the first node where something does. Raises
-    `LedgerUnavailable` if Redis does not answer."""
+    """The problem that keeps the ledger from working although Redis answers; of several nodes, that of the first with
+    one. Raises `LedgerUnavailable` if Redis does not answer."""
     try:
         servers = await cells.servers()
     except LedgerUnavailable as error:

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 EVERY = 60.0
 SOON = 5.0
-"""Seconds for which a result is reused: if everything works, and if something does not."""
+"""Seconds for which a result is reused: the first if everything works, the second if something does not."""
 PATIENCE = 1.0
 """Seconds that a caller waits for a newer result: a queue that hangs must not make pages hang."""
 
@@ -55,7 +55,7 @@ class AclWatch:
         """The last result; None before the first check has ended."""
 
     async def recent(self) -> RedisStatus:
-        """A result of the last minute, or of the last seconds where something was wrong or Redis has refused something
+        """A result of the last minute, or of the last seconds if something was wrong or Redis has refused something
         since. Raises `LedgerUnavailable`."""
         is_well = self.seen is not None and self.seen.well and self._ledger.refused == self._refused
         good_for = self._every if is_well else SOON

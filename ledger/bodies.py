@@ -1,4 +1,4 @@
-"""Bodies and i'mport's objects as rows have them: compressed, but for long objects, whose differences scripts store."""
+"""Bodies and i'mport's objects as rows have them: compressed, except long objects, whose differences scripts store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from schemas.compression import compress, decompress
 from schemas.payments.events import CallbackBody
 
 LONG = 8_192
-"""Bytes from which on objects are not compressed: the next look of the payment likely shows the same and a row more."""
+"""Objects this long (bytes) are not compressed: the next look-up likely shows the same object and a row more."""
 
 
 def stored_object(shown: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The cells that merchants are spread over, and what all of them share.
 
-A cell is a ledger of its own: what belongs to a merchant lies in the merchant's cell, and nothing atomic spans two.
-What is about all merchants is asked of every cell, in one round trip, and added up.
+A cell is a ledger of its own: all that belongs to a merchant is in the merchant's cell, and nothing atomic spans two.
+Questions about all merchants go to every cell, in one round trip, and the answers are added up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 _MOST_KNOWN = 100_000
-"""Endpoints whose cell is remembered."""
+"""Of how many endpoints the cell is remembered."""
 
 
 class Cells:
@@ -51,7 +51,7 @@ class Cells:
         return cell_of(merchant, len(self.all))
 
     async def each(self, name: str, *args: Argument, durable: bool = False) -> list[Any]:
-        """What a script returns in every cell. Raises `LedgerUnavailable` where one of them cannot be relied on."""
+        """What a script returns in every cell. Raises `LedgerUnavailable` if any of them cannot be relied on."""
         return raised(await self.scripting.run([Call(store.prefix, name, args) for store in self], durable=durable))
 
     async def run(self, name: str, calls: Sequence[tuple[Store, Sequence[Argument]]]) -> list[Any]:
@@ -85,11 +85,11 @@ class Cells:
         durable: bool = False,
         read: Callable[[Store, Any], Any] = lambda _, answer: answer,
     ) -> list[Any]:
-        """Run a script once in each cell that has some of these items; it returns ``{lanes to kick, answers}``. The
-        answer to each item, or the `LedgerUnavailable` that its cell has failed with; in one round trip.
+        """Run a script once in each cell that has some of these items; it returns ``{lanes to kick, answers}``. Returns
+        the answer to each item, or the `LedgerUnavailable` that its cell failed with; in one round trip.
 
-        ``pack`` makes the script's arguments of the items of a cell, ``read`` a list of answers, one an item, of what
-        it returns; or one answer, for all of them.
+        ``pack`` turns the items of a cell into the script's arguments. ``read`` turns what the script returns into a
+        list with one answer for each item, or into one answer for all of them.
         """
         calls = {store: pack(some) for store, some in by(items, cell).items()}
         found = await self.some(name, calls, durable=durable, kick=True)
@@ -105,7 +105,7 @@ class Cells:
         cell: Callable[[T], Store],
         pack: Callable[[Sequence[T]], Sequence[Argument]],
     ) -> list[Any]:
-        """The same for a script that returns no more than the answers. Raises `LedgerUnavailable`."""
+        """The same for a script that returns only the answers. Raises `LedgerUnavailable`."""
         calls = {store: pack(some) for store, some in by(items, cell).items()}
         return raised(_in_order(items, cell, await self.some(name, calls)))
 
@@ -114,11 +114,11 @@ class Cells:
         self._of_endpoint[endpoint] = self[cell]
 
     async def of_endpoint(self, endpoint: str) -> Store | None:
-        """The cell that has an endpoint, also one that was deleted; None where none has. Raises `LedgerUnavailable`."""
+        """The cell that has an endpoint, even a deleted one; None if no cell has it. Raises `LedgerUnavailable`."""
         return (await self.of_endpoints([endpoint])).get(endpoint)
 
     async def of_endpoints(self, endpoints: Iterable[str]) -> dict[str, Store]:
-        """The cells of those of these endpoints that there are. An endpoint stays in its merchant's cell for good."""
+        """The cells of those of these endpoints that exist. An endpoint never leaves its merchant's cell."""
         wanted = list(dict.fromkeys(endpoints))
         unknown = [endpoint for endpoint in wanted if endpoint not in self._of_endpoint]
         if unknown:
@@ -128,7 +128,7 @@ class Cells:
         return {name: self._of_endpoint[name] for name in wanted if name in self._of_endpoint}
 
     async def holding(self, names: Sequence[str], key: Key) -> dict[str, Store]:
-        """The cells that have these keys, of which each is in one cell or in none. Raises `LedgerUnavailable`."""
+        """The cells that have these keys; each key is in one cell at most. Raises `LedgerUnavailable`."""
         found: dict[str, Store] = {}
         if not names:
             return found
@@ -137,7 +137,7 @@ class Cells:
         return found
 
     async def of_event(self, event: str) -> Store | None:
-        """The cell that has an event; None where none has. Raises `LedgerUnavailable`."""
+        """The cell that has an event; None if no cell has it. Raises `LedgerUnavailable`."""
         found = zip(self, await self.each("has_event", event), strict=True)
         return next((store for store, has_it in found if has_it), None)
 
@@ -152,7 +152,7 @@ class Cells:
 
 
 def by(items: Iterable[T], group: Callable[[T], K]) -> dict[K, list[T]]:
-    """Items by what they belong to, in their order."""
+    """Items by their group, in their order."""
     found: dict[K, list[T]] = {}
     for item in items:
         found.setdefault(group(item), []).append(item)
@@ -160,6 +160,6 @@ def by(items: Iterable[T], group: Callable[[T], K]) -> dict[K, list[T]]:
 
 
 def _in_order(items: Sequence[T], cell: Callable[[T], Store], answers: Mapping[Store, Any]) -> list[Any]:
-    """The answer to each item: the next one in the list of its cell's, or its cell's only answer."""
+    """The answer to each item: the next one in its cell's list, or its cell's only answer."""
     each = {store: iter(found) if isinstance(found, list) else repeat(found) for store, found in answers.items()}
     return [next(each[cell(item)]) for item in items]

@@ -18,15 +18,16 @@ _ELSEWHERE = (
 )
 """Errors after which another node of a Cluster may have the cell."""
 _ROUNDS = 3
-"""How often a command is sent that each time finds its cell moved; after a connection was lost it is sent once more."""
+"""How often a command is sent at most, if it finds its cell moved each time. After a lost connection, it is sent once
+more."""
 
 
 class ClusterServers:
     """The primaries of a Redis Cluster, as redis-py's client knows them.
 
-    Commands are sent again where redis-py has followed a cell that has moved, but none follows a cell that is *moving*:
-    half of a cell would look like a whole one that has never heard of anything. ``connections`` at most are used at a
-    time. ``seeds`` are asked, too, when all nodes that were known are gone.
+    A command whose cell has moved is sent again, to where it is now. No command follows a cell that is still *moving*:
+    half of a cell would look like a whole one that lacks the rest. At most ``connections`` are used at a time.
+    ``seeds`` are asked, too, if all known nodes are gone.
     """
 
     def __init__(self, client: RedisCluster, seeds: Iterable[Address], connections: int) -> None:
@@ -38,7 +39,7 @@ class ClusterServers:
         self._looking: asyncio.Task[None] | None = None
 
     async def together(self, keys: Sequence[str]) -> list[list[int]]:
-        """Each alone: a command names keys of one slot only, even if one node has several."""
+        """Each key alone: a command may name keys of one slot only, even if one node has several slots."""
         return [[place] for place in range(len(keys))]
 
     async def nodes(self, keys: Sequence[str]) -> list[int]:
@@ -113,7 +114,7 @@ class ClusterServers:
         return answers_of(values, replicas)
 
     async def _know(self) -> None:
-        """After a failure the Cluster is asked who has what now; the node that failed is asked last."""
+        """After a failure, ask the Cluster which node has which slots now; the node that failed is asked last."""
         if not self._is_known:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
@@ -128,7 +129,7 @@ class ClusterServers:
 
 
 class NamedServer:
-    """The server that a URL names. Where it belongs to a Cluster, ``clustered`` makes the client of that."""
+    """The server that a URL names. If it belongs to a Cluster, ``clustered`` makes the client of the Cluster."""
 
     def __init__(self, server: OneServer, clustered: Callable[[], ClusterServers]) -> None:
         self._server = server
@@ -156,7 +157,7 @@ class NamedServer:
             return [Answer(error)] * len(commands)
         answers = await servers.send(commands, replicas=replicas, enough=enough)
         if servers is self._server and any(isinstance(answer.value, trouble.MovedError) for answer in answers):
-            # It is a Cluster, although INFO did not show it. Whatever has been done may be done again.
+            # It is a Cluster, although INFO did not show it. Commands that were carried out may be sent again.
             self._servers = self._clustered()
             return await self._servers.send(commands, replicas=replicas, enough=enough)
         return answers
@@ -181,6 +182,6 @@ class NamedServer:
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
-    """Retrieve the task's exception: where no caller waits for it any more, it is not worth a log line."""
+    """Retrieve the task's exception, so that asyncio logs none if no caller waits for it any more."""
     if not task.cancelled():
         task.exception()

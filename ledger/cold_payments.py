@@ -18,7 +18,7 @@ from schemas.reasons import Reason
 
 
 class ColdHistory(Protocol):
-    """What is asked of history. Raises `HistoryUnavailable`."""
+    """What cold payments need from history. Raises `HistoryUnavailable`."""
 
     async def records(self, names: Sequence[Name]) -> Mapping[Name, Payment]:
         """Those of these payments that it has, by one query."""
@@ -27,11 +27,11 @@ class ColdHistory(Protocol):
         """These payments with all that belongs to them."""
 
     async def with_event(self, event_id: str) -> WholePayment | None:
-        """What an event belongs to: its payment, or it alone; None where there is no such event."""
+        """The payment that an event belongs to, or the event alone if it has none; None if there is no such event."""
 
 
 class ColdPayments:
-    """Puts back what has left. What the ledger has stays as it is, and nothing of it goes into the outbox."""
+    """Puts back payments that have left. Rows that the ledger has stay as they are; nothing goes into the outbox."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
@@ -64,8 +64,8 @@ class ColdPayments:
         return [name for name, is_missing in zip(names, absent, strict=True) if is_missing]
 
     async def forgotten_until(self, merchant: str) -> float:
-        """When the youngest of the payments had last changed (UNIX seconds) that had left when history was lost: a
-        payment that neither knows may be one of them. 0 where history was never lost."""
+        """The last change (UNIX seconds) of the youngest payment that had left the ledger when history was lost: an
+        older payment that neither knows may be one of those. 0 if history was never lost."""
         return seconds((await hashes(self._cells.of(merchant), [keys.FORGOTTEN()]))[0], "until") or 0.0
 
     async def _put_back(self, some: Sequence[WholePayment]) -> None:

@@ -17,7 +17,7 @@ from schemas.payments.codec import READABLE_FROM, VERSION
 from schemas.reasons import english
 
 OLDEST = 4
-"""The oldest version of the stored shapes that is read. Nothing was released with an older one."""
+"""The oldest version of the stored shapes that this code reads. No release had an older one."""
 
 _CANARY = "a canary"
 
@@ -36,8 +36,8 @@ def check_usable(*problems: AclProblem | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """What a process of some version does with shapes: it reads those from ``oldest`` on and writes the ``newest``,
-    which code from version ``readable_from`` on reads as well."""
+    """The shapes that a process reads and writes: it reads those from ``oldest`` on and writes the ``newest``, which
+    code from version ``readable_from`` on reads, too."""
 
     oldest: int
     newest: int
@@ -48,8 +48,8 @@ OURS = Shapes(OLDEST, VERSION, READABLE_FROM)
 
 
 async def stored_version(cells: Cells) -> int | None:
-    """The version of the ledger's shapes, None for a ledger that was not begun. Raises `BadSetting` for one that this
-    version cannot work with, and `LedgerUnavailable`."""
+    """The version of the ledger's shapes, None if the ledger was not begun. Raises `BadSetting` for a version that this
+    code cannot work with, and `LedgerUnavailable`."""
     version, readable_from = await cells.shared.run("read_versions")
     if version is None:
         return None
@@ -61,9 +61,9 @@ async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
     """Check that this version reads the ledger's shapes, that one of the keys opens its canary and that it has as many
     cells as are set; return its name.
 
-    The first process writes all of that. Where what all cells share was lost with a node, the name is that of a cell.
-    An older version is raised. A canary that opens is sealed anew with the first key, so that an old key can be removed
-    once everything else is sealed anew, too. Raises `BadSetting` and `LedgerUnavailable`.
+    The first process writes all of this. If the part that all cells share was lost with a node, a cell still has the
+    name. A stored version that is older is raised. The canary is sealed anew with the first key, so that an old key can
+    be removed once everything else is sealed anew, too. Raises `BadSetting` and `LedgerUnavailable`.
     """
     named = raised(await cells.scripting.ask([(store.prefix, ("GET", store.prefix + NAME())) for store in cells]))
     name = next((text.decode() for text in named if text), f"ldg_{uuid4().hex}")
@@ -86,13 +86,13 @@ async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
 
 
 async def cells_begun_with(cells: Cells) -> int | None:
-    """How many cells the ledger was begun with, None for one that was not begun. Raises `LedgerUnavailable`."""
+    """How many cells the ledger was begun with, None if it was not begun. Raises `LedgerUnavailable`."""
     stored = await cells.shared.ask("GET", cells.shared.prefix + SPREAD())
     return None if stored is None else int(stored)
 
 
 def other_number_of_cells(cells: Cells, begun_with: int) -> BadSetting:
-    """The error of a process that is set to another number of cells than its ledger has."""
+    """The error for a process whose setting is another number of cells than its ledger has."""
     return BadSetting(
         f"RELAY_CELLS={len(cells)} is not usable: this ledger was begun with {begun_with}, which it keeps for good"
     )

@@ -8,27 +8,27 @@ DEFAULT_MERCHANT = "default"
 """The merchant that takes webhooks before it is added, because its credentials may be in the environment only."""
 
 SWEEP_EVERY = 0.25
-"""Seconds between two sweeps while a lane is due; they kick those whose kick was lost. One worker sweeps at a time."""
+"""Seconds between two sweeps while a lane is due: they kick lanes whose kick was lost. One worker sweeps at a time."""
 
 SWEEP_REST = 3.0
-"""Seconds for which the sweep rests at most while no lane is due: what a lost wake-up costs."""
+"""The longest rest of the sweep in seconds, while no lane is due: a lost wake-up costs no more than that."""
 
 SWEEP_AGAIN = 60.0
-"""Seconds after which a cell is swept again in which no lane is due."""
+"""Seconds after which a cell is swept again even though no lane in it is due."""
 
 UNRENEWED_FOR = 4.5
-"""Seconds in which no worker has renewed a lease in a cell, after which Redis counts as having been away: half as long
-again as workers take from one renewal to the next. Leases may have ended only because none could be renewed."""
+"""If no worker has renewed leases in a cell for so many seconds, Redis counts as having been away, and leases may have
+ended only because none could be renewed. It is one and a half times the time between two renewals."""
 
 RENEW_WITHIN = 3.0
-"""Seconds from the first renewal after that in which all workers must have renewed theirs, before ended ones are taken
-up: a try that times out, the next one, and as much again."""
+"""Once a worker has renewed after that, all workers have so many seconds to renew their leases, before claims take up
+those that ended: enough for a try that times out, the next try, and as much again."""
 
 RECEIVER_SILENT_AFTER = 60
 """Seconds without a report of its spool after which a receiver no longer counts."""
 
 NEARLY_FULL = 0.95
-"""The share of Redis' `maxmemory` from which on nothing new is claimed."""
+"""From this share of Redis' `maxmemory` on, nothing new is claimed."""
 
 _IN_LUA: dict[str, str | int | float] = {
     "DEFAULT_MERCHANT": DEFAULT_MERCHANT,

@@ -26,7 +26,7 @@ from schemas.reasons import Reason, stored
 from schemas.reasons.reason import of_row
 
 _SLACK = 1.0
-"""Seconds: a delivery that is due no later than this after its lane's pause waits for the lane."""
+"""A delivery that is due within so many seconds after the end of its lane's pause counts as waiting for the lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class Deliveries:
         """Have a delivery attempted now, even if its endpoint's lane is paused: a dead or delivered one once more, a
         waiting one at once.
 
-        Raises `NotFound`, and `Conflict` if its endpoint is disabled or deleted, if it is of a test channel that
-        its merchant does not include, or if an earlier one must be settled first.
+        Raises `NotFound`, and `Conflict` if its endpoint is disabled or deleted, if its payment is of a test channel
+        and its merchant does not include these, or if an earlier delivery must be settled first.
         """
         store = await self._cells.of_endpoint(_endpoint(delivery_id))
         if store is None:
@@ -134,7 +134,8 @@ class Deliveries:
         return sent
 
     async def _rows(self, delivery_ids: Sequence[str]) -> dict[str, Any]:
-        """What `read_deliveries` returns of those that the ledger has, in one round trip once the cells are known."""
+        """What `read_deliveries` returns for the deliveries that the ledger has; one round trip if their cells are
+        known."""
         cells = await self._cells.of_endpoints(map(_endpoint, delivery_ids))
         there = [identity for identity in dict.fromkeys(delivery_ids) if _endpoint(identity) in cells]
         rows = await self._cells.read_each("read_deliveries", there, lambda name: cells[_endpoint(name)], list)

@@ -31,14 +31,14 @@ from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason, dump
 
 Settled = Literal["ok", "unwell", "lost"]
-"""``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and another worker has it."""
+"""``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended; nothing is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """One callback to send; ``attempts`` of its schedule are used up. With it, ``crowd`` callbacks to the endpoint were
-    under way when it was claimed. Its event's webhook came at ``heard`` (UNIX seconds), None where none led to it. Its
-    attempts continue the span ``traceparent``, "" where it is not traced."""
+    """One callback to send, with ``attempts`` of its schedule used up. ``crowd`` callbacks to the endpoint, this one
+    among them, were under way when it was claimed. ``heard`` is when the webhook came that led to its event (UNIX
+    seconds; None if none did). Its attempts continue the span ``traceparent``, "" if it is not traced."""
 
     lease: Lease
     event: str
@@ -71,7 +71,7 @@ class ClaimedDeliveries:
 
 
 class DeliveryLane:
-    """Claim and settle: a delivery from its due time to what the endpoint answered."""
+    """Claim due deliveries, and settle them by what their endpoints answered."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
@@ -103,8 +103,8 @@ class DeliveryLane:
         return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
 
     def answered(self, delivery: ClaimedDelivery, answer: Answer) -> None:
-        """Let the endpoint's places learn from an answer; they change when this or another delivery to the endpoint is
-        settled next."""
+        """Let the endpoint's places learn from an answer. They are written when a delivery to the endpoint, this or
+        another, is settled next."""
         self._places.answered(delivery.lease.lane.name, delivery.lease.token, answer)
 
     async def settle(self, lease: Lease, verdict: Verdict, attempts: Sequence[Attempt] = ()) -> Settled:
@@ -153,7 +153,7 @@ class DeliveryLane:
         return endpoint_rows.load_health(health), int(now) / 1000, fresh_from
 
     async def _store_of(self, endpoint: str) -> Store:
-        """The cell of an endpoint; where there is no such endpoint, one that does not have it."""
+        """The cell of an endpoint; any cell if there is no such endpoint."""
         return await self._cells.of_endpoint(endpoint) or self._cells[0]
 
     async def _settle_all(self, results: Sequence[_Result]) -> Sequence[bytes | Exception]:
@@ -179,7 +179,7 @@ class DeliveryLane:
 
 
 class _Result(NamedTuple):
-    """What became of a delivery, as the script takes it, and its lane."""
+    """The lane of a delivery, and its result as the script's arguments."""
 
     lane: Lane
     args: list[Argument]

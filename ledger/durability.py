@@ -23,7 +23,7 @@ class Durability:
 
 
 async def durability(cells: Cells) -> Durability:
-    """Read Redis' settings of durability, of all nodes. Raises `LedgerUnavailable`."""
+    """Read the settings of all nodes that decide how durable Redis is. Raises `LedgerUnavailable`."""
     weak = [reason for store in await cells.servers() for reason in (await _durability(store)).weaknesses]
     return Durability(not weak, tuple(dict.fromkeys(weak)))
 

@@ -16,7 +16,7 @@ _BESIDE = ("state", "disabled_reason", "created_at")
 
 
 def dump(endpoint: Endpoint) -> bytes:
-    """The row of an endpoint, without what the hash holds in fields of its own."""
+    """The row of an endpoint, without the values that have fields of their own in the hash."""
     return orjson.dumps({name: value for name, value in asdict(endpoint).items() if name not in _BESIDE})
 
 
@@ -60,7 +60,7 @@ def dump_health(health: EndpointHealth) -> bytes:
 
 
 def load_places(text: bytes) -> Places:
-    """An endpoint's places, as `dump_places` wrote them; empty: it has answered nothing yet."""
+    """An endpoint's places, as `dump_places` wrote them; empty if the endpoint has not answered yet."""
     return Places(*orjson.loads(text)) if text else Places()
 
 

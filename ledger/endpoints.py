@@ -23,7 +23,7 @@ from schemas.reasons import Reason, stored
 from schemas.reasons import dump as dump_reason
 
 _AT_ONCE = 1_000
-"""Endpoints that one call of Redis reads."""
+"""Most endpoints that one call to Redis reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Endpoints:
         """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` if its merchant is unknown."""
         store = self._cells.of(endpoint.merchant)
         if endpoint.merchant == DEFAULT_MERCHANT:
-            # Its credentials may be in the environment only: it takes webhooks before it is added.
+            # Its credentials may be only in the environment, so it takes webhooks before it is added.
             await store.run("ensure_merchant", endpoint.merchant, HEAD_START_MS)
         outcome = await store.run(
             "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint),
@@ -91,7 +91,7 @@ class Endpoints:
         return [found[name] for name in names if name in found]
 
     async def counts(self) -> EndpointCounts:
-        """How many are not as they should be, of all that there are; only what says that is read of each."""
+        """How many of all endpoints fail or are disabled. Only the fields that show it are read."""
         now, failing, disabled = await self._cells.shared.now(), 0, 0
         found = await self._cells.each("read_members", keys.ENDPOINTS())
         for store, ids in zip(self._cells, found, strict=True):
@@ -104,13 +104,13 @@ class Endpoints:
         return EndpointCounts(failing, disabled)
 
     async def states(self) -> dict[str, EndpointState]:
-        """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""
+        """The state of every endpoint, by id, including deleted ones that have deliveries left."""
         ids = await members_of_all(self._cells, keys.ENDPOINTS())
         ids += await members_of_all(self._cells, keys.DELETED_ENDPOINTS())
         return {name: _state(fields) for name, fields in (await self._rows(ids, "state")).items() if fields}
 
     async def recipients(self, selection: Selection) -> dict[int, tuple[Recipient, ...]]:
-        """The endpoints that a replay sends something to, and which types of events each gets, by their cell."""
+        """The endpoints that a replay sends to, with the types of events that each gets, by cell."""
         if selection.endpoint is not None:
             cells = await self._cells.of_endpoints([selection.endpoint])
             stores = list(cells.values())
@@ -120,7 +120,7 @@ class Endpoints:
         return {cell: some for cell, some in found.items() if some}
 
     async def recipients_in(self, cell: int, selection: Selection) -> tuple[Recipient, ...]:
-        """Those of one cell."""
+        """The recipients in one cell."""
         store = self._cells[cell]
         if selection.endpoint is not None:
             ids = [selection.endpoint]
@@ -157,7 +157,7 @@ class Endpoints:
         return changed
 
     async def enable(self, endpoint_id: str) -> None:
-        """Release what was held for an endpoint; it starts afresh. Raises `NotFound`."""
+        """Enable an endpoint, so that its held deliveries are sent; it starts afresh. Raises `NotFound`."""
         store = await self._of(endpoint_id)
         if await store.run_and_kick("enable_endpoint", endpoint_id, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
@@ -189,7 +189,8 @@ class Endpoints:
         return store
 
     async def _rows(self, endpoint_ids: Sequence[str], *fields: str) -> dict[str, Row]:
-        """The hashes of those of these endpoints that the ledger knows, in one round trip once their cells are."""
+        """The hashes of these endpoints, without those that the ledger does not know; one round trip if their cells are
+        known."""
         cells = await self._cells.of_endpoints(endpoint_ids)
         there = list(cells)
 
@@ -201,7 +202,7 @@ class Endpoints:
 
 
 async def _release(store: Store, endpoint_id: str) -> None:
-    """Make deliveries due that wait for an earlier event of their payment; if interrupted, the rest waits on."""
+    """Make deliveries due that wait for an earlier event of their payment; if interrupted, the rest keeps waiting."""
     cursor = b"0"
     while True:
         cursor = await store.run_and_kick("release_deliveries", endpoint_id, cursor)

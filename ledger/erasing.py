@@ -1,4 +1,4 @@
-"""A buyer is forgotten: everything that a ledger holds of a payment is written anew without them."""
+"""Erase a buyer: everything that a ledger holds of a payment is written anew without them."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Erasing:
         self._cold = cold
 
     async def erase_again(self, history: ColdHistory, merchant: str, imp_uid: str) -> bool:
-        """Erase a payment whose buyer Redis has again, or will have after its next look-up, because it came back with
-        an old copy; False where its buyer is erased. What the copy lacks is put back from history, so that the record
-        says so. Raises as `erase` does, and `HistoryUnavailable`."""
+        """Erase a payment again, because Redis came back with an old copy: it has the buyer again, or will have after
+        the next look-up. False if the buyer is erased already. A payment that the copy lacks is put back from history
+        first, so that its record says whether it was. Raises as `erase` does, and `HistoryUnavailable`."""
         await self._cold.fetch(history, [(merchant, imp_uid)])
         row = await payment_rows.read(self._cells.of(merchant), merchant, imp_uid)
         if row.load().erased_at is not None:
@@ -53,11 +53,11 @@ class Erasing:
         return self._cells.number(merchant) == cell
 
     async def erase(self, merchant: str, imp_uid: str) -> None:
-        """Blank everything of a payment, and have history do the same. Where this breaks off, erasing it again finishes
-        it; the record says that it was erased when all of it is.
+        """Blank the buyer in everything of a payment, and have history do the same. If this breaks off, erasing the
+        payment again finishes it; the record says that it is erased only when all of it is.
 
-        Raises `NotFound` where the ledger does not have it, `Conflict` while something of it is still to be delivered,
-        and `LedgerUnavailable`.
+        Raises `NotFound` if the ledger does not have the payment, `Conflict` while it has a pending delivery, and
+        `LedgerUnavailable`.
         """
         store = self._cells.of(merchant)
         while True:
@@ -76,7 +76,8 @@ class Erasing:
 
 
 async def _erase_events(store: Store, merchant: str, imp_uid: str, known: Set[str]) -> int:
-    """Blank all events of a payment, and what repeats the texts `known`; how many objects they show."""
+    """Blank the buyer in all events of a payment, also where they repeat the texts `known`. Returns how many objects
+    the events show."""
     shown: set[bytes] = set()
     async for (part,) in events_of_payments(store, [payment(merchant, imp_uid)]):
         args = await offload(_blank, part, known, shown, rows=len(part.rows))
@@ -94,8 +95,8 @@ async def _erase_notifications(store: Store, merchant: str, imp_uid: str) -> Non
 
 
 def _blank(part: EventsPart, known: Set[str], shown: set[bytes]) -> list[Argument]:
-    """Some events with their attempts, and the objects that no event before has shown, as `erase_events` takes them.
-    Adds the objects' versions to `shown`."""
+    """Some blanked events with their attempts, and the objects that no earlier event has shown, as `erase_events` takes
+    them. Adds the versions of the objects to `shown`."""
     objects = {paired(fields)["snap"]: part.objects[place - 1] for _, place, fields, _ in part.rows if place}
     new = sorted(objects.keys() - shown, key=int)
     shown.update(new)

@@ -16,7 +16,7 @@ from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason
 
 MOST_BYTES = 4_194_304
-"""About how many bytes of bodies are read at once; of longer ones there are fewer events than asked for."""
+"""About how many bytes of bodies are read at once. If bodies are long, fewer events are read than asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Events:
 
 
 async def _some(store: Store, event_ids: Sequence[str]) -> Sequence[StoredEvent]:
-    """The first of these events, as many as are read at once, without those that do not exist."""
+    """The first of these events: as many as are read at once, without those that do not exist."""
     if not event_ids:
         return ()
     rows, objects = await store.run("read_events", MOST_BYTES, *event_ids)

@@ -19,14 +19,14 @@ class GroupCommit(Generic[Item, Answer]):
     A list has at most ``most`` items; with a ``weight``, its items weigh at most ``heaviest`` together, unless it has
     only one.
 
-    Up to ``at_once`` lists are written at the same time; a further one begins as soon as ``enough`` items are waiting,
-    so that the code that makes items and the code that writes them work side by side.
+    Up to ``at_once`` lists are written at the same time. While one is being written, the next begins as soon as
+    ``enough`` items wait, so that making items and writing them overlap.
 
     ``write`` returns an answer for each item, in order. An exception among the answers is raised for its item alone.
     An exception that ``write`` raises is raised for the whole list. Items that failed together with `LedgerRefused` are
-    written again, each by itself. An item whose caller was cancelled before its turn is not written.
+    written again, each by itself. If its caller was cancelled before its turn, an item is not written.
 
-    With ``patience``, a caller that has waited for so many seconds gets a `TimeoutError`; one timer serves all of them.
+    With ``patience``, a caller that has waited for so many seconds gets a `TimeoutError`. One timer serves all callers.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class GroupCommit(Generic[Item, Answer]):
         return await future
 
     def _lose_patience(self) -> None:
-        """Give up what has waited for too long, and come back when the next may have."""
+        """Give up the items that have waited for too long, and come back when the next one may have."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         while self._deadlines and self._deadlines[0][0] <= now:
@@ -86,7 +86,7 @@ class GroupCommit(Generic[Item, Answer]):
             self._deadlines.popleft()
 
     async def _write_all(self) -> None:
-        """Write until nothing waits, or too little for a second writer: the running writer picks up the rest."""
+        """Write until nothing waits, or too little for a second writer: then the other writer picks up the rest."""
         try:
             while self._waiting and (self._writing == 1 or len(self._waiting) >= self._enough):
                 many = self._how_many()
@@ -95,7 +95,7 @@ class GroupCommit(Generic[Item, Answer]):
                 if wanted:
                     await self._write_some(wanted)
         except BaseException as error:
-            # No other writer comes for what is left while the loop ends: its callers would wait in vain.
+            # While the loop ends, no other writer comes for the items that are left: their callers would wait in vain.
             left, self._waiting = self._waiting, []
             _fail(left, error)
             raise

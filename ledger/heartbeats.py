@@ -21,7 +21,7 @@ REMOVED_AFTER_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A worker's report: for how many seconds it has been `up`, the `lane` that it worked on last and how many seconds
+    """A worker's report: for how many seconds it has been `up`, the `lane` that it last worked on and how many seconds
     `ago` that was, and what keeps it from working."""
 
     version: str

@@ -18,7 +18,7 @@ REWRITE = Lane("job", "rewrite_history")
 REWRITE_JOB = "rewrite_history"
 """The one job of that lane."""
 FIRST_PART = "registry"
-"""What it begins with."""
+"""The part that it begins with (`ledger.rewriting`)."""
 
 
 def in_cell(lane: Lane, cell: int) -> Lane:

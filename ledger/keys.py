@@ -1,7 +1,7 @@
 """The keyspace: every key, what it holds, how it grows, and when it ends.
 
-What belongs to a merchant lies in the merchant's cell, under ``{relay:NN}:``; what is the ledger's as a whole
-(`IN_SHARED`) under ``{relay}:``. Each is one hash tag, so on a Cluster each lies on one primary, wherever that is.
+Keys of a merchant are in the merchant's cell, under ``{relay:NN}:``. Keys of the ledger as a whole (`IN_SHARED`) are
+under ``{relay}:``. Each prefix is a hash tag, so on a Cluster all keys with the same prefix are on one primary.
 Times are Redis' time in ms. Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids), ``deliver/ep`` and
 ``replay/ep`` (members: delivery ids) and ``job/kind`` (members: ids of long-running jobs).
 """
@@ -26,12 +26,12 @@ def cell_prefix(cell: int) -> str:
 
 
 def cell_of(merchant: str, cells: int) -> int:
-    """The cell that a merchant is in, of so many: the same in every process, for good."""
+    """The cell of a merchant, if there are ``cells``. It is the same in every process, and never changes."""
     return crc32(merchant.encode()) % cells
 
 
 class Lane(NamedTuple):
-    """A queue of due work: a merchant's dirty payments, an endpoint's deliveries, long jobs of a kind; in a cell."""
+    """A queue of due work in a cell: a merchant's dirty payments, an endpoint's deliveries, or long jobs of a kind."""
 
     kind: LaneKind
     name: str
@@ -56,12 +56,12 @@ class Lane(NamedTuple):
 
     @classmethod
     def of(cls, name: str, cell: int) -> Lane:
-        """The lane that a cell calls so."""
+        """The lane with this name within its cell."""
         return cls.parse(address(cell, name))
 
 
 def address(cell: int, lane: str) -> str:
-    """The address of a lane that its cell calls so."""
+    """The address of the lane with this name within its cell."""
     return f"{cell:02}:{lane}"
 
 
@@ -79,7 +79,7 @@ PLACEHOLDERS = {
     "id": r"[^/:]+",  # of an event, a notification, a replay, a delivery ({event id}.{endpoint id})
     "any": r".+",
 }
-"""What stands for a part of a key in `KEYS`, as a regular expression."""
+"""The placeholders in the names of `KEYS`, each with a regular expression of what it stands for."""
 
 
 class Key(NamedTuple):
@@ -91,7 +91,7 @@ class Key(NamedTuple):
     ends: str
 
     def __call__(self, *parts: str) -> str:
-        """The name of one such key, without the prefix; ``parts`` are what its placeholders stand for."""
+        """The name of one such key, without the prefix; ``parts`` take the place of its placeholders."""
         return _template(self.name) % parts
 
     def matches(self, name: str) -> bool:
@@ -253,4 +253,4 @@ IN_SHARED = (
     "version", "readable_from", "canary", "name", "cells", "open", "leader", "probe", "workers", "spools", "idem",
     "imp_token", "imp_lock", "sign_ins", "ended_session", "token_use", "refusals", "refused_bodies", "minute",
 )  # fmt: skip
-"""What names under `SHARED_PREFIX` begin with. Cells have `name`, `open`, `probe` and `minute`, too."""
+"""How the names of keys under `SHARED_PREFIX` begin. Cells have `name`, `open`, `probe` and `minute`, too."""

@@ -1,7 +1,7 @@
 """Dramatiq's broker for kicks: a list in Redis for each queue, in which consumers wait until a kick comes.
 
-Dramatiq's own Redis broker polls, and keeps a message until its worker says that it is done. A kick needs neither: one
-that is lost with its worker is sent again by the sweep.
+Dramatiq's own Redis broker polls, and keeps a message until its worker says that it is done. A kick needs neither: if
+it is lost with its worker, the sweep sends another.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 NAMESPACE = "relay"
 WAIT = 4.0
-"""Seconds for which a consumer waits in Redis before it asks again; Redis must answer within longer."""
+"""Seconds for which a consumer's `BLPOP` waits. The timeout of the connection is longer."""
 
 
 class KickBroker(Broker):
@@ -47,14 +47,14 @@ class KickBroker(Broker):
         return message
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 0) -> Consumer:
-        """A consumer that fetches no more than ``prefetch`` messages ahead of the workers; those that an earlier
+        """A consumer that fetches no more than ``prefetch`` messages ahead of the workers. Messages that an earlier
         consumer of this queue has fetched count, too."""
         del timeout
         places = self._places.setdefault(queue_name, threading.Semaphore(prefetch))
         return _KickConsumer(self.client, queue_name, places, self._stopping)
 
     def stop_fetching(self) -> None:
-        """From now on consumers fetch nothing; a kick that one of them is waiting for goes back to its queue."""
+        """Stop fetching in all consumers. If a kick still comes to one that is waiting, it goes back to its queue."""
         self._stopping.set()
 
     def close(self) -> None:

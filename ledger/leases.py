@@ -16,12 +16,13 @@ LEASE_MS = 10_000
 RENEW_EVERY = 3.0
 """Seconds between two renewals of a worker's leases: three in the life of a lease."""
 RENEW_AGAIN = 0.5
-"""The same after one that failed: when Redis is back, all renew before what has ended is taken up (`RENEW_WITHIN`)."""
+"""Seconds to the next try after a failed renewal: when Redis is back, all workers must renew within `RENEW_WITHIN`,
+before others take up leases that ended meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on one member of a lane until it ends; the fencing token shuts out earlier holders."""
+    """The right to work on one member of a lane until the lease ends; its fencing token shuts out earlier holders."""
 
     lane: Lane
     member: str
@@ -29,8 +30,8 @@ class Lease:
 
 
 class Leases:
-    """The leases this process holds; they are renewed together while it works. ``swept``: the cells with lanes, where
-    this process sweeps them."""
+    """The leases this process holds; they are renewed together while it works. ``swept`` returns the cells with lanes,
+    if this process is the one that sweeps."""
 
     def __init__(self, cells: Cells, swept: Callable[[], Iterable[int]]) -> None:
         self._cells = cells
@@ -46,8 +47,8 @@ class Leases:
         self._held.difference_update(leases)
 
     async def renew(self) -> None:
-        """Lengthen every lease held. In the cells that this process sweeps, record as well that leases can be renewed:
-        ended ones are taken up only where they could. Raises `LedgerUnavailable`."""
+        """Lengthen every lease held. In the cells that this process sweeps, also record that leases can be renewed: a
+        claim takes up ended leases only if their workers could have renewed them. Raises `LedgerUnavailable`."""
         leases = {self._cells[cell]: list[Lease]() for cell in self._swept()} | self._by_cell()
         await self._in_cells("renew_leases", {store: [LEASE_MS, *_rows(mine)] for store, mine in leases.items()})
 

@@ -45,7 +45,7 @@ from runtime.settings import Settings
 
 
 class Ledger:
-    """One ledger, seen from one event loop. It kicks lanes itself: no caller is given a lane to kick.
+    """One ledger, used from one event loop. Its methods kick lanes themselves: callers never have to.
 
     Every call raises `LedgerUnavailable` when Redis cannot be relied on.
 
@@ -114,8 +114,8 @@ class Ledger:
     def connect(
         cls, url: str, queue_url: str, *, cells: int = 1, replica_acks: int = 0, max_connections: int = 64
     ) -> Ledger:
-        """The ledger at ``url``, of so many cells, its kicks at ``queue_url``; nothing is connected yet. Raises
-        `BadSetting`."""
+        """The ledger at ``url`` with this number of cells, which sends its kicks to ``queue_url``. Nothing is connected
+        yet. Raises `BadSetting`."""
         servers, queue = connect(url, max_connections=max_connections), Queue(queue_url)
         return cls(Cells(servers, queue.kick_all, cells=cells, replica_acks=replica_acks), queue)
 
@@ -137,25 +137,25 @@ class Ledger:
         return self.cells.scripting.refused
 
     async def check_usable(self) -> None:
-        """Check that Redis allows this process what ledger and queue need; a queue that is only away is logged.
+        """Check that Redis gives this process the rights that ledger and queue need; log it if the queue is only away.
 
-        Raises `BadSetting` for what lasts until an operator changes it.
+        Raises `BadSetting` for a problem that lasts until an operator changes something.
         """
         compatibility.check_usable(await self.ledger_problem(), await self.queue_problem())
 
     async def begin(self, sealer: Sealer) -> str:
-        """Everything that a process checks before it works with a ledger and opens what is sealed there: that it is
-        usable, that these are its encryption keys and that this version reads its shapes; the first process leaves
-        both. Returns the ledger's name. Raises `BadSetting`."""
+        """Check what a process must know before it works with a ledger and opens its sealed values: Redis is usable,
+        these are the ledger's encryption keys, and this version reads its stored shapes. The first process stores a
+        canary of its keys and its version. Returns the ledger's name. Raises `BadSetting`."""
         await self.check_usable()
         return await compatibility.begin(self.cells, sealer)
 
     async def stored_version(self) -> int | None:
-        """The version of the shapes that are stored, None for a ledger that was not begun."""
+        """The version of the stored shapes; None if no process has begun the ledger yet."""
         return await compatibility.stored_version(self.cells)
 
     async def open_with(self, history: OwnedHistory, sealer: Sealer) -> None:
-        """Begin, and open the ledger as soon as this is known to be its history (see `ledger.opening`).
+        """Begin, and open the ledger if ``history`` is its own (see `ledger.opening`).
 
         Raises `BadSetting`, `LedgerNotOpen` and `HistoryUnavailable`.
         """
@@ -167,8 +167,8 @@ class Ledger:
         return await is_open(self.cells)
 
     async def is_open_with(self, history: OwnedHistory) -> bool:
-        """Whether it does, and this is its history. Raises `BadSetting` where a newer release has begun to store what
-        this one cannot read, and `HistoryUnavailable`."""
+        """Whether the ledger is open and ``history`` is its own. Raises `BadSetting` if a newer release has begun to
+        store what this one cannot read, and `HistoryUnavailable`."""
         return await is_open_with(self.cells, history)
 
     async def now(self) -> float:
@@ -176,11 +176,11 @@ class Ledger:
         return await self.cells.shared.now()
 
     async def ledger_problem(self) -> AclProblem | None:
-        """What keeps the ledger from working although Redis answers."""
+        """The problem that keeps the ledger from working although Redis answers, if there is one."""
         return await ledger_problem(self.cells)
 
     async def queue_problem(self) -> AclProblem | None:
-        """What keeps kicks from being sent and fetched; never raises `LedgerUnavailable`."""
+        """The problem that keeps kicks from being sent or fetched, if any; never raises `LedgerUnavailable`."""
         return await self.queue.problem()
 
     async def durability(self) -> Durability:
@@ -188,7 +188,7 @@ class Ledger:
         return await durability(self.cells)
 
     async def memory(self) -> Memory:
-        """How full Redis is; a full one answers as well."""
+        """How full Redis is; a full Redis answers this, too."""
         return await memory(self.cells)
 
     async def stats(self) -> Stats:
@@ -200,20 +200,20 @@ class Ledger:
         return await minutes(self.cells, count)
 
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
-        """Kick every lane that has due work and no kick under way; return the lanes kicked. One ``owner`` at a time
-        sweeps."""
+        """Kick every lane that has due work and no kick under way; return these lanes. Only one ``owner`` sweeps at a
+        time."""
         return await self._sweep.kick(owner, limit)
 
     def offer_kicks(self, actor: str, take: Callable[[str], bool]) -> None:
-        """Ask ``take`` about each lane of an actor that this process kicks: whether it works on the lane at once."""
+        """Before this process kicks a lane of ``actor``, ask ``take`` whether it works on the lane at once itself."""
         self.queue.offer(actor, take)
 
     def hand_back(self, lanes: Iterable[str]) -> None:
-        """Send kicks again that this process has fetched and will not follow. Returns at once."""
+        """Kick lanes again whose kicks this process has fetched but will not act on. Returns at once."""
         self.queue.kick_all(lanes)
 
     async def rest(self) -> None:
-        """Return when a lane may be due that the last sweep has not kicked."""
+        """Wait until a lane may be due that the last sweep did not kick."""
         await self._sweep.rest()
 
     async def close(self) -> None:

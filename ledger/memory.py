@@ -32,14 +32,14 @@ class Memory:
 
 
 async def memory(cells: Cells) -> Memory:
-    """How full Redis is now, the fullest node of several; a full one answers as well. Raises `LedgerUnavailable`."""
+    """How full Redis is now; of several nodes, the fullest. A full Redis answers, too. Raises `LedgerUnavailable`."""
     calls = dict.fromkeys(await cells.servers(), ())
     found = raised(list((await cells.some("read_memory", calls)).values()))
     return max((Memory(int(used), int(most), bool(full)) for used, most, full in found), key=_fullness)
 
 
 async def is_nearly_full(cells: Cells) -> bool:
-    """Whether a node is nearly full, of those that answer. Raises `LedgerUnavailable`."""
+    """Whether any node that answers is nearly full. Raises `LedgerUnavailable`."""
     calls = dict.fromkeys(await cells.servers(), ())
     answers = (await cells.some("read_memory", calls)).values()
     return any(answer[2] for answer in answers if not isinstance(answer, Exception))

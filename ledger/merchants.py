@@ -13,17 +13,17 @@ from schemas.errors import Conflict, NotFound
 from schemas.reasons import Reason, stored
 
 HEAD_START_MS = 3_600_000
-"""How long before a merchant was first added its facts are delivered from, unless `since` is given."""
+"""Unless `since` is given, a merchant's facts are delivered from so many ms before it was first added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
     """One merchant. `imp_key` and `imp_secret` are sealed, or "" where the environment has the credentials.
 
-    Times are UNIX seconds: events of facts before `since` are recorded silently. `token_hash` is the SHA-256 in hex of
-    the token its webhooks' path must have; `tier` is an agency's code for a sub-merchant;
-    `trouble` says why its payments cannot be looked up.
-    `sandbox_since` is when `include_sandbox` was switched on, 0 where it was from the start, or is off.
+    Times are UNIX seconds; events of facts before `since` are recorded silently. `token_hash` is the SHA-256 in hex of
+    the token that the path of its webhooks must have. `tier` is an agency's code for a sub-merchant. `trouble` says why
+    its payments cannot be looked up. `sandbox_since` is when `include_sandbox` was switched on; 0 if it is off, or was
+    on from the start.
     """
 
     name: str
@@ -57,11 +57,11 @@ class Merchants:
         token_hash: str | None = None,
         tier: str | None = None,
     ) -> bool:
-        """Store a merchant whole; whether it is new. The keys come sealed; `since` in UNIX seconds is an hour before
-        the merchant was first added, unless given.
+        """Store all of a merchant; return whether it is new. The keys come sealed. `since` (UNIX seconds) is an hour
+        before the merchant was first added, unless given.
 
-        Without `include_sandbox`, unsettled deliveries of test channels are discarded; where that breaks off, putting
-        the merchant again finishes it."""
+        Without `include_sandbox`, unsettled deliveries of test channels are discarded. If this breaks off, putting the
+        merchant again finishes it."""
         store = self._cells.of(name)
         new = await store.run(
             "put_merchant", name, imp_key, imp_secret, int(include_sandbox), int(check_prepared),
@@ -81,7 +81,7 @@ class Merchants:
         return bool(await self._cells.of(merchant.name).run("reseal_merchant", *args, durable=True))
 
     async def ensure(self, name: str) -> None:
-        """Add the merchant unless it is known, without credentials of its own: they are in the environment."""
+        """Add the merchant unless it is known, without credentials: they are in the environment."""
         await self._cells.of(name).run("ensure_merchant", name, HEAD_START_MS)
 
     async def get(self, name: str) -> Merchant:
@@ -92,7 +92,7 @@ class Merchants:
         return load_merchant(name, fields)
 
     async def some(self, names: Sequence[str]) -> Sequence[Merchant]:
-        """Those of these merchants that there are."""
+        """These merchants, without those that do not exist."""
         found: dict[str, Row] = {}
         for store, mine in by(names, self._cells.of).items():
             rows = await hashes(store, [keys.MERCHANT(name) for name in mine])

@@ -31,7 +31,7 @@ async def minutes(cells: Cells, count: int) -> tuple[Minute, ...]:
     last = max(answer[0] for answer in found)
     sums = [0] * (count * len(_NAMES))
     for its_last, *counts in found:
-        # A cell that was asked before the minute ended has counted nothing in the one that is under way.
+        # A cell that answered before the minute ended has no count yet for the minute that is now under way.
         skipped = (last - its_last) * len(_NAMES)
         sums = [total + more for total, more in zip(sums, (*counts[skipped:], *[0] * skipped), strict=True)]
     rows = zip(*(iter(sums),) * len(_NAMES), strict=True)

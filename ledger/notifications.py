@@ -17,7 +17,7 @@ from schemas.outbox.whole_payment import Name
 from schemas.reasons import Reason, stored
 
 MOST_ITEMS = 1_000
-"""Items of the outbox that are searched for a notification: of a healthy history, far more than it lacks."""
+"""Items of the outbox that are searched for a notification: far more than a healthy history lacks."""
 
 Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
@@ -48,11 +48,11 @@ class Notifications:
         self._cells = cells
 
     async def of_payment(self, merchant: str, imp_uid: str, most: int) -> Sequence[StoredNotification]:
-        """Those for one payment, ``most`` of them at most, the latest first."""
+        """The pending notifications of one payment, ``most`` at most, the latest first."""
         return (await self.of_payments([(merchant, imp_uid)], most))[::-1]
 
     async def of_payments(self, names: Sequence[Name], most: int) -> Sequence[StoredNotification]:
-        """Those for each of these payments, ``most`` of each at most, the oldest first."""
+        """The pending notifications of each of these payments, ``most`` of each at most, the oldest first."""
         if not names:
             return ()
         calls = [(self._cells.of(name[0]), (keys.payment(*name), most)) for name in names]
@@ -67,7 +67,7 @@ class Notifications:
 
 
 def stored_notification(row: Entry) -> StoredNotification:
-    """A notification as its entry, in ledger or history, has it."""
+    """The notification of an entry, in ledger or history."""
     return StoredNotification(
         id=row.id,
         merchant=row.merchant,
@@ -84,7 +84,7 @@ def stored_notification(row: Entry) -> StoredNotification:
 
 
 def _waiting(row: Entry, trouble: bytes) -> StoredNotification:
-    """One that waits, though a script that ended halfway may have settled it; `trouble` is what its payment waits for,
-    or empty."""
+    """A notification that waits, even if a script that ended halfway has settled it. `trouble` is why its payment has
+    to wait, or empty."""
     found = replace(stored_notification(row), outcome="pending")
     return replace(found, reason=stored(trouble)) if trouble else found

@@ -9,7 +9,7 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 LONG = 200
-"""Rows from which work is done in a thread: it takes some ten milliseconds."""
+"""From so many rows on, work is done in a thread: it takes some ten milliseconds."""
 
 
 async def offload(work: Callable[..., Answer], *args: object, rows: int) -> Answer:

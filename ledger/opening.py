@@ -1,7 +1,7 @@
-"""Opening a ledger: only one that is known to belong to its history accepts webhooks and hands out work.
+"""Opening a ledger: it accepts webhooks and hands out work only when its history is known to be its own.
 
-A Redis that was lost comes back empty. Without this it would take every payment for a new one and announce years of
-them again.
+A Redis that was lost comes back empty. Without this check, the relay would take every payment for a new one and
+announce years of them again.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ class OwnedHistory(Protocol):
         """Make the tables, or bring them up to date. Raises `BadSetting`."""
 
     async def owner(self) -> str | None:
-        """The ledger whose history it is, None before one has adopted it."""
+        """The name of the ledger that it belongs to; None before a ledger has adopted it."""
 
     async def check_version(self) -> None:
-        """Raise `BadSetting` where its tables are of a release that this one cannot work with."""
+        """Raise `BadSetting` if its tables come from a release that this one cannot work with."""
 
     async def adopt(self, ledger: str) -> str:
-        """Make it the history of a ledger unless it is another's; returns whose it is."""
+        """Make it the history of a ledger, unless it belongs to another; return the ledger that it belongs to."""
 
     async def hand_over(self, ledger: str) -> None:
-        """Make it the history of this ledger, whosever it was."""
+        """Make it the history of this ledger, even if it belonged to another."""
 
     async def is_empty(self) -> bool:
         """Whether nothing was ever recorded."""
 
 
 async def open_with(cells: Cells, name: str, history: OwnedHistory) -> None:
-    """Open the ledger of this name, whose history this has to be.
+    """Open the ledger of this name if `history` is its own.
 
-    Raises `BadSetting` where it is the history of another ledger; `LedgerNotOpen` where this ledger, or the part of it
-    that was on a node of a Cluster, is empty and that history is not, so that it has to be restored; and
-    `HistoryUnavailable` while it cannot be known.
+    Raises `BadSetting` if the history belongs to another ledger, and `HistoryUnavailable` while that is unknown. Raises
+    `LedgerNotOpen` if the ledger has to be restored: it is empty, or the part of it on a node of a Cluster is, but the
+    history is not.
     """
     owner = await history.adopt(name)
     if owner != name:
@@ -67,8 +67,8 @@ async def open_with(cells: Cells, name: str, history: OwnedHistory) -> None:
 
 
 async def open_ledger(cells: Cells, name: str) -> None:
-    """Open the ledger of this name, whose history is known to be its own. Raises `LedgerNotOpen` where Redis was
-    emptied a moment ago."""
+    """Open the ledger of this name, whose history is known to be its own. Raises `LedgerNotOpen` if Redis was emptied
+    a moment ago."""
     if not await cells.shared.run("open", name, durable=True):
         raise LedgerNotOpen(Reason.of("ledger_not_open"))
     await cells.each("name_cell", name, durable=True)
@@ -78,22 +78,22 @@ async def open_ledger(cells: Cells, name: str) -> None:
 
 
 async def _close_unless_open(cells: Cells) -> None:
-    """Close the empty cells of a ledger that is not open as a whole; it may have been opened by now."""
+    """Close the empty cells, unless another process has opened the ledger meanwhile."""
     if not (await _opened(cells))[0]:
         await cells.each("close_cell", durable=True)
 
 
 async def is_open(cells: Cells) -> bool:
-    """Whether all of the ledger was opened. Raises `LedgerUnavailable`."""
+    """Whether the whole ledger is open. Raises `LedgerUnavailable`."""
     return all(await _opened(cells))
 
 
 async def is_open_with(cells: Cells, history: OwnedHistory) -> bool:
-    """Whether all of the ledger was opened, and this is its history; for a process that has opened it. Where history's
-    tables are gone, they are made.
+    """Whether the whole ledger is open and this is its history; for a process that has opened it. If history's tables
+    are gone, they are made again.
 
-    Raises `BadSetting` where a newer release has begun to store in either what this one cannot read;
-    `LedgerUnavailable`; and `HistoryUnavailable` while it cannot be known.
+    Raises `BadSetting` if a newer release has begun to store, in ledger or history, what this one cannot read;
+    `LedgerUnavailable`; and `HistoryUnavailable` while the answer is unknown.
     """
     await stored_version(cells)
     if not await is_open(cells):
@@ -111,13 +111,13 @@ async def _owner_once_prepared(history: OwnedHistory) -> str | None:
     try:
         await history.prepare()
     except BadSetting as error:
-        # What ends a process that starts is no reason for one that works to end: its history is away, no more.
+        # This ends a process that starts. One that already works goes on: to it, history is only away.
         raise HistoryUnavailable(Reason.of("history_unreliable", error=str(error))) from None
     return await history.owner()
 
 
 async def _opened(cells: Cells) -> list[bool]:
-    """Whether what all cells share was opened, and each cell."""
+    """Whether the part that all cells share is open, then whether each cell is."""
     stores = (cells.shared, *cells)
     groups = await cells.scripting.together([store.prefix for store in stores])
     names = [[stores[place].prefix + OPEN() for place in group] for group in groups]

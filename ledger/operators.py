@@ -1,4 +1,4 @@
-"""What all consoles have to know of operators: attempts to sign in, sessions that have ended, use of tokens."""
+"""What all consoles must know about operators: attempts to sign in, sessions that have ended, use of tokens."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Operators:
         self._store = store
 
     async def try_sign_in(self, source: str, *, of_source: int, of_all: int, within: float) -> float:
-        """Count an attempt to sign in. 0 if it may go on; otherwise, `of_source` from there or `of_all` from everywhere
-        have failed `within` these seconds, and the answer is after how many it may be tried again."""
+        """Count an attempt to sign in. Returns 0 if it may go on. If `of_source` attempts from its source or `of_all`
+        from everywhere have failed `within` so many seconds, returns the seconds until it may be tried again."""
         left: int = await self._store.run("try_sign_in", source, of_source, of_all, round(within * 1000))
         return left / 1000
 
     async def forgive_sign_in(self, source: str) -> None:
-        """The attempt was right: it does not count."""
+        """The attempt was successful, so it does not count."""
         await self._store.run("forgive_sign_in", source)
 
     async def end_session(self, name: str, left: float) -> None:
@@ -34,14 +34,14 @@ class Operators:
         await self._store.run("end_session", name, max(round(left * 1000), 1))
 
     async def has_ended(self, name: str) -> bool:
-        """Whether the session has ended, in whichever console."""
+        """Whether the session has ended, in any console."""
         return bool(await self._store.run("has_ended", name))
 
     async def note_use(self, token: str) -> None:
-        """A token is used now."""
+        """Note that a token is used now."""
         await self._store.run("note_token_use", token, USE_REMEMBERED * 1000)
 
     async def last_uses(self, tokens: Sequence[str]) -> list[float | None]:
-        """When each of these tokens was last used, in UNIX seconds; None for one that has not been for long."""
+        """When each of these tokens was last used (UNIX seconds); None if that is too long ago to be remembered."""
         found = await self._store.run("read_token_uses", *tokens)
         return [None if at is None else int(at) / 1000 for at in found]

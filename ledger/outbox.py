@@ -1,7 +1,7 @@
-"""The outbox: what the ledger has changed and history does not have yet.
+"""The outbox: changes of the ledger that history does not have yet.
 
-Whatever changes something that history shows appends entries in the same step; the recorder reads them, writes them to
-history, and trims what is written. An item of the stream has one or several entries.
+A script that changes something history shows appends entries in the same step. The recorder reads them, writes them to
+history, and trims what it has written. An item of the stream has one or several entries.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Item:
 
 
 class Outbox:
-    """What a recorder does with the outboxes of all cells, and what readers of history wait for."""
+    """The outboxes of all cells: the recorder reads and trims them, and readers of history wait for it."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
@@ -66,13 +66,13 @@ class Outbox:
         return range(len(self._cells))
 
     async def lead(self, owner: str) -> str | None:
-        """Become the process that records, for the next three seconds. Returns the ledger's name; None while another
-        process is that, or the ledger is not open."""
+        """Become the only process that records, for the next three seconds. Returns the ledger's name; None while
+        another process records or the ledger is not open."""
         name: bytes | None = await self._cells.shared.run("lead", "record", owner, _LEADER_MS)
         return None if name is None else name.decode()
 
     async def resign(self, owner: str) -> None:
-        """Let another process record at once: this one stops."""
+        """Stop being the process that records, so that another can start at once."""
         await self._cells.shared.run("resign", "record", owner)
 
     async def append(self, entries: Sequence[bytes], cell: int = 0) -> str:
@@ -82,15 +82,15 @@ class Outbox:
         return place.decode()
 
     async def read(self, after: Mapping[int, str], limit: int) -> dict[int, list[Item]]:
-        """Up to `limit` items of each of these cells behind a place, the oldest first; nothing of a cell that is
-        away."""
+        """Up to `limit` items of each of these cells behind its place, the oldest first. Cells that are away are left
+        out."""
         return {cell: _items(found) for cell, (_, found, _) in (await self._read(after, limit)).items()}
 
     async def read_checked(self, after: Mapping[int, str], limit: int) -> tuple[dict[int, list[Item]], set[int]]:
-        """The same, for the recorder, whose history is at these places; and the cells of which history had more before.
+        """The same for the recorder, whose history is at these places; and the cells of which history has lost items.
 
-        A Redis that came back with an old copy is logged, and goes on behind that place. Where an outbox may lack a
-        change, what its cell holds is written again.
+        If Redis came back with an old copy, that is logged, and its outbox goes on behind history's place. If an outbox
+        may lack a change, all that its cell holds is written to history again.
         """
         found, lost = dict[int, list[Item]](), set[int]()
         for cell, (state, items, lacks) in (await self._read(after, limit)).items():
@@ -106,25 +106,25 @@ class Outbox:
         return found, lost
 
     async def has_lost(self, merchant: str, place: str) -> bool:
-        """Whether history, which is at this place of a merchant's cell, had more of it before. Raises
+        """Whether history, which is now at this place of a merchant's cell, has lost items that it had before. Raises
         `LedgerUnavailable`."""
         cell = self._cells.number(merchant)
         state, _, _ = (await self._read({cell: place}, 1))[cell]
         return bool(state == b"history")
 
     async def rewrite(self, place: str | None, cell: int = 0) -> None:
-        """Have what a cell holds written to history again: it lacks what it had before and is at this place, or (None)
-        only lacks changes that the outbox lacks."""
+        """Have all that a cell holds written to history again. `place` is where history is after it has lost items;
+        None if history only lacks changes that the outbox lacks, too."""
         args = (place or "", FIRST_PART, str(REWRITE), REWRITE_JOB)
         await self._cells[cell].run_and_kick("rewrite_history", *args, durable=True)
 
     async def wait(self, after: Mapping[int, str], seconds: float) -> set[int]:
-        """Wait until there is an item behind one of these places, for so long at most; the cells that have some.
+        """Wait up to `seconds` until there is an item behind one of these places; return the cells that have some.
         Raises `LedgerUnavailable`."""
         return set(await self._streams.wait(after, seconds))
 
     async def trim(self, upto: str, cell: int = 0) -> None:
-        """Remove the items of a cell up to a place, which history has."""
+        """Remove the items of a cell up to a place that history has reached."""
         await self.trim_all({cell: upto})
 
     async def trim_all(self, upto: Mapping[int, str]) -> None:
@@ -132,17 +132,17 @@ class Outbox:
         raised(list((await self._cells.some("trim_outbox", self._args(upto))).values()))
 
     async def states(self, *stores: Store) -> list[OutboxState]:
-        """How much waits in these cells, or in all, and since when."""
+        """How much waits in each of these cells, or in each cell there is, and since when."""
         wanted = stores or tuple(self._cells)
         found = await self._cells.some("read_outbox", dict.fromkeys(wanted, ()))
         return [_state(store, *raised([found[store]])[0]) for store in wanted]
 
     async def states_of(self, merchant: str) -> list[OutboxState]:
-        """The one of a merchant's cell."""
+        """The state of the outbox of a merchant's cell."""
         return await self.states(self._cells.of(merchant))
 
     async def state_of(self, cell: int) -> OutboxState:
-        """The one of a cell."""
+        """The state of the outbox of a cell."""
         return (await self.states(self._cells[cell]))[0]
 
     async def names(self) -> dict[int, str]:
@@ -197,7 +197,7 @@ def milliseconds(place: str) -> int:
 
 
 def reached(place: str, target: str) -> bool:
-    """Whether a recorder at `place` has recorded what `target` is the place of."""
+    """Whether a recorder that is at `place` has recorded the item at `target`."""
     return _order(place) >= _order(target)
 
 
@@ -207,14 +207,14 @@ def outbox_name(ledger: str, cell: int) -> str:
 
 
 def _order(place: str) -> tuple[int, int]:
-    """When an item was appended (Redis' time in ms), and which of that millisecond's it is."""
+    """When an item was appended (Redis' time in ms), and its number within that millisecond."""
     time, _, number = place.partition("-")
     return int(time), int(number)
 
 
 def _entries(fields: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-    """The entries of an item: fields `e` (an entry) and `s` (the stamp of the entry before it), repeated. The mark of
-    a place that history had reached (see continue_outbox.lua) has none."""
+    """The entries of an item: fields `e` (an entry) and `s` (the stamp of the entry before it), repeated. An item that
+    only marks the place which history has reached (continue_outbox.lua) has no entries."""
     entries: list[tuple[bytes, bytes]] = []
     for name, value in zip(fields[::2], fields[1::2], strict=True):
         if name == b"e":

@@ -1,4 +1,4 @@
-"""The row of a payment, as scripts return it: what they read of the record themselves, the record, i'mport's object."""
+"""The row of a payment, as scripts return it: the head, which scripts read themselves, the record, i'mport's object."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ class Payment:
 @dataclass(frozen=True, slots=True)
 class RefreshState:
     """The state of a payment's refresh: when it was last looked up (UNIX seconds), at how many look-ups i'mport did
-    not know it, whether a refresh is due or under way, and when one last found that the payment does not exist for the
-    merchant (UNIX seconds, None where none did within a day)."""
+    not know it, whether a refresh is due or under way, and when a look-up last found that the payment does not exist
+    for the merchant (UNIX seconds, None if none did within a day)."""
 
     fetched_at: float | None
     unknown: int

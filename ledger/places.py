@@ -1,7 +1,8 @@
-"""Endpoints' places, shared by all workers: each learns from the answers it got, and writes where it settles these.
+"""Endpoints' places, shared by all workers: each worker learns from the answers it got, and writes the places when it
+settles these deliveries.
 
-`schemas.endpoints.places` decides. A worker applies its answers to the places as it last read them; if another worker
-has replaced them since, it reads these and applies its answers to them when it settles next.
+`schemas.endpoints.places` decides. A worker applies its answers to the places as it last read them. If another worker
+has replaced them since, it reads the new ones, and applies its answers to those when it settles next.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from ledger.scripting import Argument
 from schemas.endpoints.places import Answer, Places, after_answer, capacity, were_halved
 
 MOST_WAITING = 256
-"""Answers of an endpoint that wait to be applied; of more, the latest."""
+"""Most answers of an endpoint that wait to be applied; of more, only the latest do."""
 MOST_KNOWN = 10_000
-"""Endpoints that a process knows the places of, the latest it has claimed for: more than it sends to at one time."""
+"""Of how many endpoints a process knows the places, those it claimed for last: more than it sends to at one time."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """An endpoint's places as they were last read, how many callbacks it allows, the first token whose answers count,
-    and the answers that wait, each with the token of its claim."""
+    """An endpoint's places as they were last read, the first token whose answers count, how many callbacks the endpoint
+    allows, and the answers that wait, each with the token of its claim."""
 
     text: bytes = b""
     since: int = 0
@@ -33,7 +34,7 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class PlacesChange:
-    """A change that one settle proposes, made of the first `applied` answers that waited."""
+    """A change of places that one settle proposes, made of the first `applied` answers that waited."""
 
     endpoint: str
     before: bytes
@@ -43,7 +44,7 @@ class PlacesChange:
     new_capacity: bool
 
     def args(self) -> tuple[Argument, ...]:
-        """It, as `settle_deliveries` takes it."""
+        """The change as `settle_deliveries` takes it."""
         return self.endpoint, self.before, self.after, int(self.halves), int(self.new_capacity)
 
 
@@ -68,13 +69,13 @@ class SharedPlaces:
             known.waiting.append((token, answer))
 
     def changes(self, endpoints: Collection[str]) -> list[PlacesChange]:
-        """What the answers that wait change."""
+        """The changes that the waiting answers make to the places of these endpoints."""
         known = ((endpoint, self._known.get(endpoint)) for endpoint in endpoints)
         return [_change(endpoint, one) for endpoint, one in known if one is not None and one.waiting]
 
     def written(self, changes: Sequence[PlacesChange], answers: Sequence[tuple[int, bytes, bytes]]) -> None:
-        """What became of the changes: of each, whether it was made, the places as they are now and the first token that
-        counts."""
+        """Take note of the script's answer to each change: whether it was made, the places now, and the first token
+        that counts."""
         for change, (is_made, text, since) in zip(changes, answers, strict=True):
             known = self._known.get(change.endpoint)
             if known is None:
@@ -92,7 +93,7 @@ def _change(endpoint: str, known: _Known) -> PlacesChange:
             continue
         after = after_answer(before := after, answer, known.most)
         if were_halved(before, after):
-            # The answers that follow were under way by then.
+            # The callbacks of the answers that follow were under way by then.
             break
     return PlacesChange(
         endpoint, known.text, dump_places(after), len(known.waiting),

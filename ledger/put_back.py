@@ -1,4 +1,4 @@
-"""Payments that a ledger lacks and history has, put back whole: the arguments of `put_back_events` and
+"""Putting payments back whole that history has and the ledger lacks: the arguments of `put_back_events` and
 `put_back_payment`."""
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from schemas.outbox.whole_payment import WholePayment
 from schemas.payments.facts import Status
 
 MOST_BYTES = 1_048_576
-"""Bytes of events that one call puts back, about: others would wait for more."""
+"""About how many bytes of events one call puts back: more would keep Redis from serving others."""
 _STORED_STATE = {"held": "pending"}
 
 
 async def put_back(cells: Cells, some: Sequence[WholePayment]) -> tuple[int, int]:
-    """Put back payments with all that belongs to them; how many, and how many deliveries are pending. Raises
-    `LedgerUnavailable`, and `ValueError` for a record that is damaged."""
+    """Put back payments with all that belongs to them. Returns how many, and how many deliveries are pending. Raises
+    `LedgerUnavailable`, and `ValueError` for a damaged record."""
     payments = pending = 0
     for merchant, mine in by((part for one in some for part in _by_merchant(one)), _merchant).items():
         counts = await _put_back(cells.of(merchant), mine)
@@ -50,7 +50,7 @@ def _merchant(whole: WholePayment) -> str:
 
 
 def _by_merchant(whole: WholePayment) -> Iterator[WholePayment]:
-    """It, or where it is of no payment, a part for each merchant that has some of these events."""
+    """The whole, or, if its events belong to no payment, a part for each merchant that has some of them."""
     if whole.payment is not None:
         yield whole
         return
@@ -61,7 +61,7 @@ def _by_merchant(whole: WholePayment) -> Iterator[WholePayment]:
 
 
 def record_args(payment: Payment) -> list[Argument]:
-    """What `put_back_payment` takes. Raises `ValueError` for a record that is damaged."""
+    """What `put_back_payment` takes. Raises `ValueError` for a damaged record."""
     record = cold_record.load(payment.merchant, payment.imp_uid, payment.record, payment.snapshot)
     next_look, fetched_at = ("" if at is None else at for at in (payment.next_look_at, payment.fetched_at))
     return [
@@ -124,8 +124,8 @@ def _delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> list[Argument]
 
 
 def _attempt(attempt: Attempt, number: int) -> bytes:
-    """An attempt as a ledger stores it: a `schemas.endpoints.delivery.Attempt` in JSON; with its number where that is
-    not the one of its place, as two have the same."""
+    """An attempt as a ledger stores it: a `schemas.endpoints.delivery.Attempt` in JSON, with its number if that is not
+    `number`, the one that its place gives, because two attempts have the same number."""
     row: dict[str, Any] = {
         "at": attempt.at / 1000,
         "status_code": attempt.status_code,

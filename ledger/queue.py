@@ -29,7 +29,7 @@ from runtime.redis_url import RedisUrl
 log = structlog.get_logger()
 
 ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "replay": "deliver", "job": "work"}
-"""Which actor, on the queue of the same name, works on which kind of lane."""
+"""Which actor works on which kind of lane; its queue has the same name."""
 
 
 LOG_LOST_EVERY = 60.0
@@ -77,8 +77,8 @@ class Queue:
         self._log_lost_at = float("-inf")
 
     def offer(self, actor: str, take: Take) -> None:
-        """From now on ask ``take`` about each lane of an actor that is to be kicked: whether this process works on it
-        at once. Then the kick need not go through Redis and Dramatiq's threads."""
+        """From now on, before a lane of ``actor`` is kicked, ask ``take`` whether this process works on it at once.
+        Then the kick need not go through Redis and Dramatiq's threads."""
         self._here[actor] = take
 
     def kick_all(self, lanes: Iterable[str]) -> None:
@@ -95,7 +95,7 @@ class Queue:
             task.add_done_callback(self._sending.discard)
 
     async def problem(self) -> AclProblem | None:
-        """What keeps kicks from being sent and fetched, if anything does. If not `lasting`, it may pass by itself."""
+        """The problem that keeps kicks from being sent or fetched, if any. It may pass by itself unless `lasting`."""
         return await asyncio.to_thread(self._problem)
 
     async def close(self) -> None:
@@ -110,7 +110,7 @@ class Queue:
         try:
             text, sha = script("try_commands")
             client.execute_command("SCRIPT", "LOAD", text)
-            # Two keys in different slots: a Cluster refuses that, and whoever sends kicks does not follow its slots.
+            # Two keys in different slots: a Cluster refuses that, and the client that sends kicks follows no slots.
             refused = client.execute_command("EVALSHA", sha, 2, key_of(""), key_of("probe"), packed(QUEUE_CALLS))
             # Redis 6.2 allows this in no script.
             client.blpop([key_of("probe")], timeout=0.01)

@@ -34,11 +34,11 @@ AUTO = "auto/"
 class Reconciliation:
     """One run over ``[since, until)``, UNIX seconds.
 
-    ``window`` is listed next (since, until, page), None once all was compared. ``missing`` payments showed
-    facts that the ledger lacked; ``repaired`` of them were refreshed since. ``last_success`` and ``last_full`` are of
-    automatic runs. ``tries`` lists have failed in a row, the first at ``failing_since``, the last for ``trouble``.
-    ``limit`` is how many rows a page may have: fewer where pages were too large or too slow. ``listed`` rows were in a
-    window that is being paged through.
+    ``window`` is listed next (since, until, page); None once everything was compared. ``missing`` payments showed facts
+    that the ledger lacked; ``repaired`` of these were refreshed since. Only automatic runs have ``last_success`` and
+    ``last_full``. ``tries`` lists have failed in a row, the first at ``failing_since``, the last for ``trouble``.
+    ``limit`` is how many rows a page may have: fewer if pages were too large or too slow. While a window is paged
+    through, it had ``listed`` rows in all at its last page.
     """
 
     id: str
@@ -71,9 +71,9 @@ class Reconciliation:
 class Difference:
     """Why a listed payment is to be refreshed.
 
-    ``missing``: it shows facts that the ledger lacks, else its row could not be read. ``announced_at``: since when
-    i'mport should have sent a webhook of them, UNIX seconds, None for never. ``silent``: whether what it finds is
-    recorded silently; None leaves what was decided.
+    ``missing``: the payment shows facts that the ledger lacks; otherwise its row could not be read. ``announced_at``:
+    when i'mport should have sent a webhook about them (UNIX seconds), None for never. ``silent``: whether the refresh
+    records silently; None leaves the earlier decision.
     """
 
     missing: bool = True
@@ -82,7 +82,7 @@ class Difference:
 
 
 class Reconciliations:
-    """The runs, and what they read of payments."""
+    """The runs, and what they need to read of payments."""
 
     def __init__(self, cells: Cells, jobs: Jobs) -> None:
         self._cells = cells
@@ -101,7 +101,7 @@ class Reconciliations:
         return started
 
     async def _begin_rebuild(self, merchant: str) -> bool:
-        """Whether what a lost ledger or history knew of a merchant may be rebuilt."""
+        """Whether a merchant's payments, which a lost ledger or history knew, may be rebuilt."""
         answer = await self._cells.of(merchant).run("begin_rebuild", durable=True)
         return answer == b"ok" or (answer == b"others" and not await self._has_payments(merchant))
 
@@ -145,8 +145,8 @@ class Reconciliations:
         return found
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> tuple[dict[str, Facts], float]:
-        """The facts of each of these payments, none for those that have left; and a time (UNIX seconds) after which
-        no payment began that has left."""
+        """The facts of each of these payments, none if it has left; and a time (UNIX seconds): no payment that began
+        after it has left."""
         left, records = await self._records(merchant, imp_uids)
         none: Facts = {}
         known = {
@@ -158,7 +158,7 @@ class Reconciliations:
         return known, left
 
     async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
-        """The events that i'mport's object contradicted at the last refresh, of those payments that were found."""
+        """The events that i'mport's object contradicted at the last refresh, for each payment that the ledger has."""
         _, records = await self._records(merchant, imp_uids)
         return {imp_uid: cold_record.contradicts(record) for imp_uid, record in records.items()}
 
@@ -168,8 +168,8 @@ class Reconciliations:
         return {imp_uid for imp_uid, record in records.items() if cold_record.status(record) is Status.PENDING}
 
     async def _records(self, merchant: str, imp_uids: Sequence[str]) -> tuple[float, dict[str, bytes]]:
-        """The packed records of those of these payments that the ledger has; and a time (UNIX seconds) after which no
-        payment began that has left."""
+        """The packed records of these payments, without those that the ledger lacks; and a time (UNIX seconds): no
+        payment that began after it has left."""
         records: dict[str, bytes] = {}
         unread, left_until = list(imp_uids), 0
         while unread:
@@ -181,7 +181,7 @@ class Reconciliations:
         return left_until / 1000, records
 
     async def pause(self, merchant: str) -> float:
-        """Seconds for which a merchant's lane of payments is paused, so that its lists wait, too; 0 for none."""
+        """For how many seconds a merchant's refresh lane is paused, so that its lists wait, too; 0 if it is not."""
         return int(await self._cells.of(merchant).run("read_pause", merchant)) / 1000
 
     async def silent_run(self, merchant: str) -> bool:
@@ -198,13 +198,13 @@ class Reconciliations:
             await self._cells.of(run.merchant).run_and_kick("mark_found", *args, durable=True)
 
     async def count_lost_webhooks(self, run: Reconciliation) -> None:
-        """Count as lost the webhooks of found payments that did not come within five minutes."""
+        """Count the webhooks of found payments as lost that did not come within five minutes."""
         await self._cells.of(run.merchant).run("count_lost_webhooks", run.id, run.merchant)
 
     async def count_repaired(self, run: Reconciliation) -> tuple[int, int]:
         """How many of the found payments were refreshed since the last call, and how many are left.
 
-        One whose refresh ended with no payment is dropped: i'mport lists it, but does not show it.
+        A payment whose refresh ended without finding it is dropped: i'mport lists it, but does not show it.
         """
         repaired, left = await self._cells.of(run.merchant).run("count_repaired", run.id, run.merchant)
         return int(repaired), int(left)

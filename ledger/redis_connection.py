@@ -28,9 +28,9 @@ from runtime.redis_url import RedisUrl, RedisUrlError, parse
 from schemas.errors import BadSetting
 
 ANSWER_WITHIN = 2.0
-"""Seconds after which Redis counts as away: i'mport does not wait longer for the answer to a webhook."""
+"""Seconds without an answer after which Redis counts as away: i'mport waits no longer for the answer to a webhook."""
 DISCOVERY: Mapping[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "protocol": 2}
-"""Options for asking Sentinels: one that does not answer soon is skipped, because the others know the primary, too."""
+"""Options for asking Sentinels: one that does not answer soon is skipped, because the others also know the primary."""
 _CONNECT_WITHIN = 0.5
 """Seconds in which a node of a Cluster must accept a connection: one that is gone must not keep a webhook waiting."""
 
@@ -53,13 +53,13 @@ def connect(url: str, *, max_connections: int = 64) -> Servers:
 
 
 def one_server(address: RedisUrl, max_connections: int) -> OneServer:
-    """The server at an address, which is none of a Cluster. Nothing is connected yet."""
+    """The server at an address that is not a Cluster's. Nothing is connected yet."""
     options: dict[str, Any] = {
         "socket_timeout": ANSWER_WITHIN,
         "socket_connect_timeout": ANSWER_WITHIN,
         "socket_keepalive": True,
-        # Every call may be sent twice: ids are made by the caller and leases have tokens. A call that timed out is not
-        # sent again: its caller has waited long enough.
+        # Every call may be sent twice, because callers make the ids and leases have tokens. A call that timed out is
+        # not sent again: its caller has waited long enough.
         "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(trouble.ConnectionError,)),
         "protocol": 2,
         # Otherwise each new connection sends the version of redis-py to Redis, which costs a millisecond and needs a
@@ -115,8 +115,8 @@ def sentinel_options(address: RedisUrl) -> dict[str, Any]:
 
 
 def _cluster(address: RedisUrl, max_connections: int, connection: type[AbstractConnection]) -> RedisCluster:
-    """redis-py's client of a Cluster. What fails is tried again by `ClusterServers`, not by it: it would close all
-    connections first, also those of nodes that are well."""
+    """redis-py's client of a Cluster. `ClusterServers` retries what fails, not the client: that would first close all
+    connections, even those to healthy nodes."""
     options = {
         "socket_timeout": ANSWER_WITHIN,
         "socket_connect_timeout": _CONNECT_WITHIN,
@@ -128,7 +128,7 @@ def _cluster(address: RedisUrl, max_connections: int, connection: type[AbstractC
     }
     cluster = RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in address.nodes],
-        require_full_coverage=False,  # the cells of other nodes can be used
+        require_full_coverage=False,  # if a node is gone, the cells of the others can still be used
         ssl=address.tls,
         max_connections=max_connections,
         **options,
@@ -165,9 +165,9 @@ class _Sentinels(Sentinel):
 class _Lean:
     """How redis-py's connections send commands here.
 
-    They are packed by hiredis. redis-py packs them in Python, argument by argument, and the scripts here take thousands
-    of arguments: that was a tenth of the cost of accepting a webhook. And they are sent without `asyncio.wait_for`: it
-    makes a task for each, and before Python 3.12 it loses a cancellation that comes when the task has just ended.
+    hiredis packs them. redis-py packs them in Python, argument by argument, and the scripts here take thousands of
+    arguments: that was a tenth of the cost of accepting a webhook. They are sent without `asyncio.wait_for`: it makes a
+    task for each command and, before Python 3.12, loses a cancellation that comes just when the task has ended.
     """
 
     if TYPE_CHECKING:

@@ -36,11 +36,11 @@ from schemas.reasons import Reason, dump
 
 _TEXTS = (str, bytes)
 MOST_BYTES = 262_144
-"""Bytes of commits that share a call; a larger one goes alone, and fails alone where Redis has no memory for it."""
+"""Most bytes of commits that share a call. A larger commit goes alone, so it fails alone if Redis has no memory."""
 
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended; nothing is written. ``changed``: the record has changed since it was read; read it
-again. ``full``: Redis has no memory for all of it, nothing is written."""
+again. ``full``: Redis has no memory for the whole change; nothing is written."""
 
 
 class _Write(NamedTuple):
@@ -61,8 +61,8 @@ class _Postponed(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
     """A payment to refresh. ``tries`` look-ups have failed so far; ``waiting`` are the notifications that came before
-    the claim. What happened before ``forgotten_until`` (UNIX seconds) may have been announced, and it is not known what
-    was announced. ``traceparent`` is the span that its look-up or commit continues, "" where it is not traced."""
+    the claim. Facts from before ``forgotten_until`` (UNIX seconds) may have been announced; which ones is no longer
+    known. ``traceparent`` is the span that its look-up or commit continues, "" if it is not traced."""
 
     lease: Lease
     record: Record
@@ -86,8 +86,8 @@ class ClaimedPayment:
 @dataclass(frozen=True, slots=True)
 class ClaimedPayments:
     """The result of a claim; ``now`` is Redis' time in UNIX seconds; i'mport failed ``failures`` times in a row.
-    Payments that began after ``left`` (UNIX seconds) have not left the ledger. ``merchant`` is None where nothing was
-    claimed, and for one that was deleted."""
+    No payment that began after ``left`` (UNIX seconds) has left the ledger. ``merchant`` is None if nothing was claimed
+    or the merchant was deleted."""
 
     now: float
     failures: int
@@ -97,20 +97,20 @@ class ClaimedPayments:
 
 
 _SOME_LEFT = ""
-"""The field of a merchant's expectations that says that some have left."""
+"""The field of `orders:m` that shows that some of the merchant's expectations have left the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What a merchant expects for some orders: the `amounts` that it has given, and the orders of which only history
-    may know one, as expectations leave the ledger with the last payment of their order."""
+    """What a merchant expects to be paid for some orders. The ledger has `amounts`. For the orders in `maybe_left`,
+    history may have one: an expectation leaves the ledger with the last payment of its order."""
 
     amounts: dict[str, ExpectedAmount]
     maybe_left: list[str]
 
 
 class RefreshLane:
-    """Claim, commit, postpone: the refresh of a payment from its due time to what is recorded."""
+    """Claim payments to refresh, then commit or postpone them."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
@@ -154,9 +154,9 @@ class RefreshLane:
     ) -> Outcome:
         """Write what a refresh found, and settle it; without ``claimed`` it is an operator's change.
 
-        A change of many facts is written in steps: if the result is ``lost`` or ``changed``, the first of them may have
-        been written. ``written`` is called with each step as soon as it is. The attempts to deliver its events continue
-        the span ``traceparent``. Raises `LedgerUnavailable`.
+        A change of many facts is written in steps: if the result is ``lost`` or ``changed``, the first steps may have
+        been written. ``written`` is called with each step as soon as it is written. Attempts to deliver the events
+        continue the span ``traceparent``. Raises `LedgerUnavailable`.
         """
         answer, kept_object = b"ok", False
         for step in steps(change):
@@ -189,12 +189,11 @@ class RefreshLane:
         tries: int = 0,
         reason: Reason | None = None,
     ) -> None:
-        """End a lease without a refresh: due again in ``due_in`` seconds, or given up.
+        """End a lease without a refresh: the payment is due again in ``due_in`` seconds, or given up if that is None.
 
         ``again``: the record was changed meanwhile. ``stalled``: i'mport is failing, or its answer about this one
-        payment is unusable; then ``reason`` says why. ``unknown``: it does not know the payment, which goes to the
-        slow lane.
-        ``rejected``: it never knew the payment; the notifications are rejected with ``reason``.
+        payment is unusable; then ``reason`` says why. ``unknown``: i'mport does not know the payment, which goes to
+        the slow lane. ``rejected``: i'mport never knew the payment; its notifications are rejected with ``reason``.
         """
         lane = payment.lease.lane
         to = lane._replace(kind="unknown") if kind == "unknown" else lane
@@ -204,8 +203,8 @@ class RefreshLane:
         await self._postpone(payment, to, *args, rejects=rejects)
 
     async def hide(self, payment: ClaimedPayment, *, reason: Reason, now: float) -> None:
-        """End a lease whose look-up at ``now`` (UNIX seconds) found a payment that does not exist for the merchant: its
-        notifications are rejected with ``reason``, and it is not refreshed again unless a webhook or operator asks."""
+        """End a lease whose look-up at ``now`` (UNIX seconds) found a payment that does not exist for the merchant. Its
+        notifications are rejected with ``reason``; only another webhook or an operator makes it dirty again."""
         args = ("", "hidden", dump(reason), 0, round(now * 1000))
         await self._postpone(payment, payment.lease.lane, *args, rejects=reason)
 
@@ -264,7 +263,8 @@ def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
 def _write(
     change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool, traceparent: str = ""
 ) -> _Write:
-    """A step of a change; the object that its events show is stored under the version that the first step makes."""
+    """One step of a change as the script reads it. The object that the change's events show is stored under the version
+    that the first step makes."""
     record, events = step.change.record, step.change.events
     payment, entries = of_payment(record), of_events(step.change, time.time_ns() // 1000)
     shown = (events[0].callback.payment or b"") if with_object and events else b""
@@ -303,7 +303,7 @@ def _write(
 
 
 def _needs(change: Change) -> tuple[int, int, int]:
-    """What all steps write together: bytes (about), events, and how many of those are to be delivered."""
+    """What all steps write together: about how many bytes, how many events, and how many of these to deliver."""
     size = sum(2 * len(event.callback.text) for event in change.events)
     found = len(change.record.snapshot.raw) if change.record.snapshot else 0
     shown = max((len(event.callback.payment or b"") for event in change.events), default=0)
@@ -311,7 +311,8 @@ def _needs(change: Change) -> tuple[int, int, int]:
 
 
 def _answered(change: Change, claimed: ClaimedPayment) -> list[tuple[str, bytes]]:
-    """The notifications that this refresh answers; those of a cancellation that it has not found wait on."""
+    """The notifications that this refresh answers. While it has not found a reported cancellation, all but those of
+    escrow changes wait on."""
     record = change.record
     is_escrow = record.snapshot is None or record.snapshot.escrow
     return answered(

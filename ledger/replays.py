@@ -1,11 +1,11 @@
 """Replays: many recorded events sent again, at a rate, behind live deliveries.
 
-A replay is a walk through the events that history has, the oldest first, in turns that a worker takes. One script
-queues what a turn has selected and moves the replay's cursor, so a killed worker neither loses nor repeats anything.
-What was queued is sent from the endpoints' replay lanes; settling counts it.
+A replay walks through the events that history has, the oldest first, in turns that a worker takes. One script queues
+the deliveries of a turn and moves the replay's cursor, so a killed worker neither loses nor repeats anything. They are
+sent from the endpoints' replay lanes, and counted when they are settled.
 
-A replay for several merchants has a part in each cell with endpoints that get something: a replay of its own under the
-same id, with a share of the rate. What operators see of it is added up.
+A replay for several merchants has a part in each cell with endpoints that it sends to: a replay of its own under the
+same id, with a share of the rate. Operators see the sum of the parts.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from schemas.reasons import Reason
 State = Literal["running", "done", "stopped"]
 
 MOST_DELIVERIES = 500
-"""Deliveries that one turn queues, about."""
+"""About how many deliveries one turn queues."""
 PACE = 0.5
 """Seconds between two turns of a replay that its rate holds back."""
 _LONGEST_SAVED = 2.0
-"""Seconds of its rate that a replay may make up for after a pause."""
+"""After a pause, a replay may catch up on what its rate allows in so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay and how far it is: `matched` is the count before it began, `queued` what it has put into lanes, which
-    become `delivered` or `failed`. `rate` is in deliveries a second."""
+    """A replay and how far it is: `matched` deliveries were counted before it began, `queued` have been put into lanes,
+    and `delivered` and `failed` are how these ended. `rate` is in deliveries a second."""
 
     id: str
     selection: Selection
@@ -58,8 +58,8 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a replay may do now: queue ``budget`` deliveries, about, of events behind ``cursor`` ("" at the start) that
-    were recorded before ``until`` (UNIX seconds)."""
+    """What a replay may do now: queue about ``budget`` deliveries of events that are behind ``cursor`` ("" at the
+    start) and were recorded before ``until`` (UNIX seconds)."""
 
     cell: int
     replay: Replay
@@ -69,14 +69,14 @@ class Turn:
 
 
 class Replays:
-    """Create, take turns, queue, stop, read; what there is to send again is history's."""
+    """Create, take turns, queue, stop, read. Which events to send again, history knows."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
 
     async def create(self, selection: Selection, rate: float, matched: Mapping[int, int]) -> Replay:
-        """Begin a replay, for which so many deliveries were counted in each cell that has endpoints for it; workers do
-        the rest. Raises `LedgerUnavailable`."""
+        """Begin a replay; workers do the rest. ``matched`` deliveries were counted for it in each cell that has
+        endpoints for it. Raises `LedgerUnavailable`."""
         replay_id = "rpl_" + secrets.token_hex(12)
         till = "" if selection.until is None else _ms(selection.until)
         fields: dict[str, Argument] = {
@@ -100,7 +100,7 @@ class Replays:
         return await self.get(replay_id)
 
     async def turn(self, replay_id: str, now: float, cell: int = 0) -> Turn | float | None:
-        """What a replay may queue ``now`` (Redis' time); or seconds until it may queue something, None after its end.
+        """What a replay may queue ``now`` (Redis' time), or the seconds until it may queue more; None after its end.
 
         Raises `LedgerUnavailable`.
         """
@@ -117,8 +117,9 @@ class Replays:
         return Turn(cell, replay, row["cursor"].decode(), int(row["until"]) / 1000, int(budget))
 
     async def queue(self, turn: Turn, selected: Sequence[Selected], cursor: str, *, is_end: bool) -> float | None:
-        """Queue what was selected for a turn, and move the replay's cursor; seconds until the next turn, None after the
-        last. Whatever has moved it since the turn began has queued the same. Raises `LedgerUnavailable`."""
+        """Queue what was selected for a turn, and move the replay's cursor. Returns the seconds until the next turn,
+        None after the last. If the cursor has moved since the turn began, the same has been queued already. Raises
+        `LedgerUnavailable`."""
         rows = [(one.event, one.endpoint, one.merchant) for one in selected]
         args: list[Argument] = [turn.replay.id, turn.cursor, cursor, int(is_end), len(rows), *flat(rows)]
         found = await self._cells[turn.cell].run_and_kick("queue_replay", *args)
@@ -132,7 +133,8 @@ class Replays:
         return pause if turn.budget >= MOST_DELIVERIES else max(PACE, pause)
 
     async def stop(self, replay_id: str) -> Replay:
-        """Stop a replay and remove what it queued, except what a worker is sending. One that has ended is not changed.
+        """Stop a replay and take out what it has queued, except what a worker is sending. If it has ended, nothing
+        changes.
 
         Raises `NotFound`.
         """
@@ -195,7 +197,7 @@ def _budget(rate: float, now: float, before: float | None) -> float:
 
 
 def _ms(at: float) -> int:
-    """A time in ms; a part of a millisecond counts as a whole one, so that windows keep their edges."""
+    """A time in ms, rounded up, so that windows keep their edges."""
     return math.ceil(round(at * 1000, 3))
 
 
@@ -226,7 +228,7 @@ def load_replay(replay_id: str, row: Row) -> Replay:
 
 
 def cell_to_restore(replay: Replay, row: Row, cells: int) -> int | None:
-    """The cell that a replay goes on in; None where a part of one belongs to none, as there are others than before."""
+    """The cell in which a replay goes on; None for a part of one if the number of cells has changed since."""
     if replay.selection.merchant is not None:
         return cell_of(replay.selection.merchant, cells)
     return int(row["cell"]) if int(row["cells"]) == cells else None

@@ -1,8 +1,8 @@
-"""Putting back a ledger that was lost, from what history has of it.
+"""Putting a lost ledger back from history.
 
-It begins in cells that are empty, and only there: all of them, or those that a node of a Cluster has lost. Each verb
-puts back what this ledger lacks and leaves alone what it has, so that whoever was interrupted begins again and comes to
-the same end. Nothing of it goes into the outbox, but how far reconciliations are, and webhooks that are rejected.
+Only empty cells are put back: all of them, or those that a node of a Cluster has lost. Each method puts back what the
+ledger lacks and leaves alone what it has, so an interrupted restore can be run again with the same result. Nothing of
+it goes into the outbox except the progress of reconciliations and webhooks that are rejected.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from schemas.reasons import Reason
 
 
 class Restoring:
-    """Begin, put back, end. Each raises `LedgerUnavailable`, and `ValueError` before it puts anything back where a row
-    is damaged; counts are of what this call has put back."""
+    """Begin, put back, end. Each method raises `LedgerUnavailable`, and `ValueError` for a damaged row, before it puts
+    anything back. A count is of what that call has put back."""
 
     def __init__(self, cells: Cells, intake: Intake, reconciliations: Reconciliations, jobs: Jobs) -> None:
         self._cells = cells
@@ -40,8 +40,8 @@ class Restoring:
         self._jobs = jobs
 
     async def begin(self, now: float) -> list[int] | None:
-        """Begin to put back, at `now` (UNIX seconds): sequences of payments that history does not know start above
-        that. The cells that are put back, None for all; raises `Conflict` for a ledger of which no cell is empty."""
+        """Begin a restore at `now` (UNIX seconds): payments that history does not know get sequences above that.
+        Returns the cells to put back, None for all. Raises `Conflict` if no cell is empty."""
         begun = await self._cells.each("begin_restoring", round(now), durable=True)
         if not any(begun):
             raise Conflict(Reason.of("ledger_not_empty"))
@@ -53,7 +53,7 @@ class Restoring:
         await opening.open_ledger(self._cells, name)
 
     async def end(self) -> None:
-        """End it: everything was put back."""
+        """End the restore, after everything was put back."""
         await self._cells.each("end_restoring", durable=True)
 
     async def merchants(self, rows: Sequence[entries.Merchant]) -> int:
@@ -68,7 +68,7 @@ class Restoring:
         return await self._put("put_back_endpoints", wanted)
 
     async def orders(self, rows: Sequence[entries.Order]) -> int:
-        """Put back what is expected for orders."""
+        """Put back what merchants expect to be paid for orders."""
         wanted = [
             (
                 row.merchant,
@@ -79,7 +79,7 @@ class Restoring:
         return await self._put("put_back_orders", wanted)
 
     async def replay(self, row: entries.Replay) -> int:
-        """Put a running replay back, or a part of one; its deliveries have to come after it."""
+        """Put back a running replay, or a part of one; its deliveries must be put back after it."""
         fields = unpack_row(row.row)
         try:
             cell = cell_to_restore(load_replay(row.id, fields), fields, len(self._cells))
@@ -90,7 +90,7 @@ class Restoring:
         return int(await self._cells[cell].run("put_back_replay", row.id, row.row, str(REPLAY), durable=True))
 
     async def reconciliation(self, row: entries.Reconciliation) -> int:
-        """Put a reconciliation back: one that runs goes on, an automatic one knows how far it was."""
+        """Put back a reconciliation: a running one by hand goes on, an automatic one knows how far it had got."""
         try:
             run = load_run(row.row)
         except (TypeError, AttributeError) as error:
@@ -105,12 +105,12 @@ class Restoring:
         return 0
 
     async def payments(self, some: Sequence[WholePayment]) -> tuple[int, int]:
-        """Put payments back with all that belongs to them; how many, and how many deliveries are pending."""
+        """Put payments back with all that belongs to them. Returns how many, and how many deliveries are pending."""
         return await put_back(self._cells, some)
 
     async def notification(self, row: entries.Notification) -> int:
-        """Accept a pending notification once more, unless it waits in this open ledger: its payment is due for a
-        refresh. Where there is no such merchant any more it is rejected, as nothing would ever answer it."""
+        """Accept a pending notification again, so that its payment is refreshed, unless it already waits in this open
+        ledger. If its merchant no longer exists, reject it: no refresh would ever answer it."""
         store, here = self._cells.of(row.merchant), keys.PAYMENT(keys.payment(row.merchant, row.imp_uid))
         if (await hashes(store, [here], f"n:{row.id}"))[0]:
             return 0
@@ -124,7 +124,7 @@ class Restoring:
         return 1
 
     async def _put(self, name: str, rows: Sequence[tuple[str, Sequence[Argument]]]) -> int:
-        """Put rows back, each with its merchant; how many were."""
+        """Put back rows, each of which comes with its merchant. Returns how many it has put back."""
         mine = by(rows, lambda row: self._cells.of(row[0]))
         calls = {store: [len(some), *flat(row for _, row in some)] for store, some in mine.items()}
         return sum(map(int, raised(list((await self._cells.some(name, calls, durable=True)).values()))))

@@ -1,4 +1,4 @@
-"""Retention: what is over and old leaves the ledger, as history has it."""
+"""Retention: old rows with no unfinished work leave the ledger; history keeps them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ledger.store import Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 
 BATCH = 200
-"""Rows of a kind that one step removes."""
+"""Most rows of one kind that one step removes."""
 MOST_ROWS = 100
-"""Rows that one script removes of payments: others wait for it for a millisecond or two."""
+"""Rows of payments that one script removes: it blocks Redis for a millisecond or two."""
 _SCRIPTS = 25
-"""Scripts of payments in one step."""
+"""Most scripts in one step that remove payments."""
 _WITHOUT_PAYMENT = (*ENDPOINT_TYPES, TEST_TYPE)
 """Types of events that belong to no payment."""
 _MAY_BE_OLD = (
@@ -27,14 +27,14 @@ _MAY_BE_OLD = (
     ),
     *(keys.EVENTS_OF_TYPE(type_) for type_ in _WITHOUT_PAYMENT),
 )
-"""Names of keys in which whatever is old is found."""
+"""The keys in which everything that can grow old is listed."""
 
 
 class Retention:
     """Removes old rows, a bounded number at a time, except those with unfinished work.
 
-    Payments leave once history has them. To know that, it is noted where the outbox ends; when history has got there,
-    it has all changes from before that note, and whatever changed after it is not old.
+    Payments leave once history has them. To know that, it notes where the outbox ends, and when. Once history has
+    reached that place, it has all changes from before that time; payments that changed later do not leave yet.
     """
 
     def __init__(self, cells: Cells, outbox: Outbox) -> None:
@@ -45,13 +45,13 @@ class Retention:
         """Whether the last step left payments here because history did not have all of them yet."""
 
     async def tidy(self, *, older_than: float, places: Mapping[int, str] | None = None) -> int:
-        """Remove some of what has not changed since ``older_than`` (UNIX seconds); how much was removed.
+        """Remove some of what has not changed since ``older_than`` (UNIX seconds); return how much.
 
-        ``places`` is what history has reached of each cell, as it says itself: it may have come back with an old copy
-        since a recorder has seen it last. Nothing leaves while it is written again. Raises `LedgerUnavailable`.
+        ``places`` is how far history says it is in each cell: it may have come back with an old copy since the recorder
+        last saw it. Nothing leaves while history is written again. Raises `LedgerUnavailable`.
         """
         self.waits_for_history = False
-        # Cells that hold nothing of the kind are not asked for more: most have no merchant where there are few.
+        # Cells without anything that can grow old are skipped: with few merchants, most cells are empty.
         held = await self._cells.scripting.ask([(store.prefix, _exists(store)) for store in self._cells])
         tidying = (
             self._tidy(store, round(older_than * 1000), (places or {}).get(store.cell or 0, ""))
@@ -91,5 +91,5 @@ class Retention:
 
 
 def _exists(store: Store) -> tuple[str, ...]:
-    """Asks whether a cell holds anything that may become old."""
+    """The command that asks whether a cell holds anything that can grow old."""
     return ("EXISTS", *(store.prefix + name for name in _MAY_BE_OLD))

@@ -1,8 +1,8 @@
-"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change of a
-script that Redis has refused some of its commands.
+"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change,
+because Redis has refused some commands of a script.
 
-A part at a time, read and appended to the outbox in small steps. What is read has the revision of that moment, so that
-a change in between wins, whichever is recorded first; what history has already stays as it is.
+The job reads a part at a time and appends it to the outbox in small steps. All that it reads gets the revision of that
+moment, so that a later change wins, whichever is recorded first. Rows that history has already stay as they are.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from schemas.outbox.codec import pack
 from schemas.outbox.entries import Entry
 
 MOST_ENTRIES = 400
-"""Entries of one call; more would make others wait."""
+"""Most entries of one call: more would keep Redis from serving others."""
 TOGETHER = 10
 """Payments that are read in one round trip."""
 
 PARTS = (
     jobs.FIRST_PART, "payments", *(f"events/{type_}" for type_ in (*ENDPOINT_TYPES, TEST_TYPE)), "waiting", "recorded",
 )  # fmt: skip
-"""In this order: events come before what they are looked up for. A notification that is settled before its turn has
-come is written whole then. It ends when history has all of it: until then nothing leaves the
-ledger."""
+"""The parts, in this order, because events must be there before they are looked up. A notification that is settled
+before its turn is written whole when that happens. The last part ends when history has everything; until then nothing
+leaves the ledger."""
 
 
 class Rewriting:
@@ -49,7 +49,7 @@ class Rewriting:
         return not all(is_missing for (is_missing,) in await self._cells.each("read_missing", keys.REWRITING()))
 
     async def step(self, cell: int = 0) -> bool:
-        """Write a bounded part of a cell; whether more is left. Raises `LedgerUnavailable`."""
+        """Write a bounded part of a cell; return whether more is left. Raises `LedgerUnavailable`."""
         return await _Part(self._cells, cell, self._outbox).step()
 
 
@@ -74,7 +74,7 @@ class _Part:
         return goes_on or part != ""
 
     async def _write(self, part: str, cursor: str) -> str:
-        """Write what comes behind a cursor of a part; the next cursor, "" at the end."""
+        """Write what comes behind a cursor of a part; return the next cursor, "" at the end."""
         kind, _, of = part.partition("/")
         match kind:
             case jobs.FIRST_PART:
@@ -127,7 +127,7 @@ class _Part:
         return part.following
 
     async def _waiting(self, cursor: str) -> str:
-        """The notifications of payments that are due or leased: all that wait."""
+        """Write the notifications of payments that are due or leased: these are all that wait."""
         deleted = await members(self._store, keys.DELETED_MERCHANTS())
         merchants = [DEFAULT_MERCHANT, *await members(self._store, keys.MERCHANTS()), *deleted]
         lanes = (f"{kind}/{name}" for name in sorted(set(merchants)) for kind in ("refresh", "unknown"))
@@ -144,7 +144,7 @@ class _Part:
         return following_set and f"{following_set}|0"
 
     async def _recorded(self, cursor: str) -> str:
-        """The cursor is where the outbox ended when all was written; it is the end when history has got there."""
+        """Wait until history has everything: the cursor is where the outbox ended when all was written."""
         outbox = await self._outbox.state_of(self._cell)
         end = outbox.last if cursor == "0" else cursor
         oldest = outbox.now - round(1000 * outbox.behind)

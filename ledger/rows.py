@@ -17,7 +17,7 @@ _ALL = 1_000_000_000
 
 
 async def hashes(store: Store, names: Sequence[str], *fields: str) -> list[Row]:
-    """The hashes of these keys, all fields or only those named; an empty one where there is no such key."""
+    """The hashes of these keys, with all fields or only those named; an empty one if there is no such key."""
     if not names:
         return []
     found = await store.run("read_hashes", len(fields), *fields, *names)
@@ -61,11 +61,11 @@ def flat(rows: Iterable[Iterable[Argument]]) -> list[Argument]:
 
 
 def text(row: Row, field: str) -> str | None:
-    """A field as text; None where it is absent or empty."""
+    """A field as text; None if it is absent or empty."""
     return row.get(field, b"").decode() or None
 
 
 def seconds(row: Row, field: str) -> float | None:
-    """A time kept in ms, in UNIX seconds; None where it is absent or 0."""
+    """A time kept in ms, in UNIX seconds; None if it is absent or 0."""
     stored = float(row.get(field) or 0)
     return stored / 1000 if stored else None

@@ -1,4 +1,4 @@
-"""The one place that talks to Redis: it runs scripts by name, on any cells at once, and gives every error as
+"""The one place that talks to Redis: it runs scripts by name, on several cells at once, and turns every error into
 `LedgerUnavailable`."""
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _PASSES = (
     trouble.ClusterDownError,
     trouble.MasterDownError,
     trouble.TryAgainError,
-    trouble.AskError,  # a Cluster moves a cell; MOVED is one, too: where to is not settled yet
-    trouble.NoScriptError,  # loaded a moment ago, but this is another node already
+    trouble.AskError,  # the Cluster is moving a cell, and its new place is not settled; MOVED is an AskError, too
+    trouble.NoScriptError,  # the script was loaded a moment ago, but another node has the cell by now
 )
 
 
@@ -44,7 +44,7 @@ class Call(NamedTuple):
 
 
 class TooFewReplicas(LedgerUnavailable):
-    """Written, but by fewer replicas than are required: it does not count. ``answer`` is the script's result."""
+    """A write that does not count: fewer replicas have it than are required. ``answer`` is the script's result."""
 
     def __init__(self, reason: Reason, answer: Any) -> None:
         super().__init__(reason)
@@ -63,7 +63,7 @@ class Scripting:
         self._refusals = Repeats()
 
     async def run(self, calls: Sequence[Call], *, durable: bool = False) -> list[Any]:
-        """What each script returns, or the `LedgerUnavailable` that it failed with; in one round trip."""
+        """What each script returns, or the `LedgerUnavailable` that it failed with. One round trip."""
         wait = durable and self.replica_acks > 0
         answers = await self._evaluate(calls, wait)
         if missing := [n for n, answer in enumerate(answers) if isinstance(answer.value, trouble.NoScriptError)]:
@@ -75,19 +75,21 @@ class Scripting:
         return [self._meaning(call.name, answer) for call, answer in zip(calls, answers, strict=True)]
 
     async def ask(self, commands: Sequence[tuple[str, tuple[str, ...]]]) -> list[Any]:
-        """What each command answers, sent to where a prefix is, or the `LedgerUnavailable` that it failed with."""
+        """Send each command to where its prefix is. Returns the answers, or the `LedgerUnavailable` that one failed
+        with."""
         answers = await self._send([Command(prefix, words) for prefix, words in commands])
         return [unavailable(one.value) if isinstance(one.value, Exception) else one.value for one in answers]
 
     async def together(self, prefixes: Sequence[str]) -> list[list[int]]:
-        """The places of these prefixes, in groups of which one command may name keys. Raises `LedgerUnavailable`."""
+        """The indexes of these prefixes, grouped so that one command may name keys of a whole group. Raises
+        `LedgerUnavailable`."""
         try:
             return await self.servers.together(prefixes)
         except REDIS_ERRORS as error:
             raise unavailable(error) from error
 
     async def nodes(self, prefixes: Sequence[str]) -> list[int]:
-        """The place of one of these prefixes for each server that has some. Raises `LedgerUnavailable`."""
+        """For each server, the index of one of the prefixes that it has. Raises `LedgerUnavailable`."""
         try:
             return await self.servers.nodes(prefixes)
         except REDIS_ERRORS as error:
@@ -137,8 +139,8 @@ def raised(answers: Sequence[Any]) -> list[Any]:
 
 
 def unavailable(error: Exception) -> LedgerUnavailable:
-    """What an error of Redis means: it cannot be relied on now, or (`LedgerRefused`) the error is unexpected. It is the
-    cause of what is returned."""
+    """What an error of Redis means: Redis cannot be relied on now, or (`LedgerRefused`) the error is unexpected. The
+    result has the error as its cause."""
     found = _meaning(error)
     found.__cause__ = error
     return found

@@ -1,7 +1,7 @@
-"""The Redis servers that have the ledger, and the one that there is without a Cluster (see `ledger.cluster`).
+"""The Redis servers that have the ledger, and the only one if there is no Cluster (for Clusters, see `ledger.cluster`).
 
-Commands of many cells are sent together: one round trip to each server. `WAIT` goes to the connection that has written,
-as it counts what that has written (redis.io, WAIT).
+Commands of many cells are sent together: one round trip to each server. `WAIT` is sent over the connection that has
+written, because it counts only replicas that have that connection's writes (redis.io, WAIT).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import redis.exceptions as trouble
 from redis.asyncio import Connection, Redis
 
 REDIS_ERRORS = (trouble.RedisError, trouble.RedisClusterException, OSError, TimeoutError, ValueError)
-"""What redis-py raises when Redis is away or answers with an error; `ValueError` for one that it cannot read."""
+"""What redis-py raises if Redis is away or answers with an error; `ValueError` for an answer that it cannot read."""
 WAIT_MS = 1500
-"""For how long `WAIT` waits for replicas."""
+"""For how many ms `WAIT` waits for replicas."""
 
 
 class Command(NamedTuple):
@@ -28,8 +28,8 @@ class Command(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a command: `value`, an error where it failed. `replicas`: how many have what its connection wrote,
-    None where that was not asked."""
+    """The answer to a command: `value` is an error if it failed. `replicas` is how many replicas have what its
+    connection wrote, None if that was not asked."""
 
     value: Any
     replicas: int | None = None
@@ -43,13 +43,13 @@ class Servers(Protocol):
         """redis-py's client of all of them."""
 
     async def together(self, keys: Sequence[str]) -> list[list[int]]:
-        """The places of these keys, in groups of which one command may name all. Raises redis-py's errors."""
+        """The indexes of these keys, grouped so that one command may name a whole group. Raises redis-py's errors."""
 
     async def nodes(self, keys: Sequence[str]) -> list[int]:
-        """The place of one of these keys for each server that has some. Raises redis-py's errors."""
+        """For each server, the index of one of the keys that it has. Raises redis-py's errors."""
 
     async def send(self, commands: Sequence[Command], *, replicas: bool = False, enough: int = 1) -> list[Answer]:
-        """Send commands; with ``replicas`` wait until ``enough`` replicas have what they wrote, or some time."""
+        """Send commands. With ``replicas``, wait until ``enough`` replicas have what they wrote, `WAIT_MS` at most."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -82,8 +82,8 @@ class OneServer:
         return answers_of(values, replicas)
 
     async def _exchange(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """The answers to commands. A pipeline of redis-py does the same, for a third more CPU where they are one or
-        two."""
+        """The answers to commands. A pipeline of redis-py does the same, but takes a third more CPU for one or two
+        commands."""
         pool: Any = self.client.connection_pool
         connection: Connection = await pool.get_connection()
         try:
@@ -112,7 +112,7 @@ class OneServer:
 
 
 def answers_of(values: Sequence[Any], replicas: bool) -> list[Answer]:
-    """The answers to commands, of which with ``replicas`` the last was `WAIT`."""
+    """The answers to commands; with ``replicas``, the last command was `WAIT`."""
     if not replicas:
         return [Answer(value) for value in values]
     *values, counted = values

@@ -15,7 +15,7 @@ from schemas.reasons.reason import of_row
 
 @dataclass(frozen=True, slots=True)
 class RefusedBodies:
-    """Webhooks of a merchant (`-`: none that was known) that were answered with 400 for one reason (its `code` is a
+    """Webhooks of a merchant (`-`: of unknown merchants) that were answered with 400 for one reason (`code` is a
     `BodyReason`): how many, and when the last one was counted (UNIX seconds)."""
 
     merchant: str
@@ -39,16 +39,16 @@ class OldCopy:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Refreshes and deliveries that wait; ages are in seconds, None if there is nothing of the kind.
+    """Refreshes and deliveries that wait; ages are in seconds, None if nothing of the kind waits.
 
     `oldest_look` and `oldest_delivery`: for how long work that may be claimed has waited for a worker. Work in paused
-    lanes, whose endpoint has an open breaker, asked for a pause or is at its limits, or for whose merchant
-    i'mport fails, is counted apart: `deliveries_paused`, `looks_paused`, and how long the oldest of these is due.
+    lanes is counted apart: `deliveries_paused`, `looks_paused`, and how long the oldest of each has been due. A lane is
+    paused if its endpoint has an open breaker, asked for a pause or is at its limits, or if i'mport fails for its
+    merchant.
 
-    `refused` counts refused webhooks, by `merchant:status`. `spooled` notifications wait in
-    the spools of as many `receivers` as have reported within the last minute. `refused_bodies` has the latest first.
-    `old_copy`: Redis came back with one within a week. `spool_troubles`: why spools of these receivers store nothing,
-    each once.
+    `refused` counts refused webhooks, by `merchant:status`. `receivers` have reported within the last minute, and
+    `spooled` notifications wait in their spools. `spool_troubles`: why these spools store nothing, each reason once.
+    `refused_bodies` has the latest first. `old_copy`: Redis came back with an old copy within the last week.
     """
 
     looks_due: int
@@ -95,7 +95,7 @@ def _oldest(ages: Iterable[float | None]) -> float | None:
 
 
 def _part(answer: list[Any]) -> Stats:
-    """What one cell has, or what all share."""
+    """The numbers of one cell, or of the part that all share."""
     now, refreshes, deliveries, pending, dead, held, refused, spooled, receivers, troubles, bodies, old = answer
     looks_due, look_since, looks_paused, look_paused_since = refreshes
     _, send_since, sends_paused, send_paused_since = deliveries

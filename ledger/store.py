@@ -44,8 +44,9 @@ class Store:
         return raised(list(map(self.kicked, answers)))
 
     def kicked(self, answer: Any) -> Any:
-        """Kick the lanes of an answer ``{lanes to kick, answer}``, and return the answer in it; an error as it is."""
-        # Where replicas are missing, the script has recorded these lanes as kicked all the same.
+        """Kick the lanes of an answer ``{lanes to kick, answer}``, and return the answer in it. Return an error as it
+        is."""
+        # Even if replicas are missing, the script has recorded these lanes as kicked.
         found = answer.answer if isinstance(answer, TooFewReplicas) else answer
         if isinstance(found, Exception):
             return found

@@ -1,4 +1,4 @@
-"""Rows of a ledger as entries: what is written to history again."""
+"""Rows of a ledger as entries, for writing them to history again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from schemas.payments.facts import Status
 
 
 def whole_payment(merchant: str, imp_uid: str, row: Sequence[Any]) -> Iterator[Entry]:
-    """What `read_whole_payment` has read."""
+    """The entry of a payment that `read_whole_payment` has read."""
     revision, changed_at, next_look_at, stored = row
     kept = payment_rows.of_row(merchant, imp_uid, stored)
     payment = of_payment(kept.load(), int(revision), first_at=kept.first_at, changed_at=int(changed_at or 0))
@@ -37,9 +37,9 @@ def whole_payment(merchant: str, imp_uid: str, row: Sequence[Any]) -> Iterator[E
 
 
 def whole_events(rows: Sequence[Any], objects: Sequence[bytes], revision: int) -> Iterator[Entry]:
-    """What `read_whole_events` has read: events with their deliveries and attempts; an object that several of them show
-    is shared if it is long. Its revision is the version that the ledger has it under, so that those of a payment are
-    the same however many of its events are read at a time."""
+    """The entries of events that `read_whole_events` has read, with their deliveries and attempts. A long object that
+    several events show is shared. Its revision is the version under which the ledger has it, so that it does not depend
+    on how many events of a payment are read at a time."""
     shows = Counter(place for _, place, _, _ in rows if place)
     shared = {place for place, n in shows.items() if n > 1 and len(decompress(objects[place - 1])) >= SHARED_FROM}
     for identity, place, stored, deliveries in rows:

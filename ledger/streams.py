@@ -1,6 +1,6 @@
 """Streams of which every cell has one: wait until one of them has something new.
 
-Where one command may name the streams of several cells, one is enough; on a Redis Cluster each is waited for by itself.
+One command waits for the streams of several cells if it may name all of them; on a Redis Cluster, each needs its own.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Streams:
         self._reading: dict[tuple[tuple[int, str], ...], asyncio.Task[dict[int, Items]]] = {}
 
     async def wait(self, after: Mapping[int, str], seconds: float) -> dict[int, Items]:
-        """The next item of each cell that has some behind its place, once one has; nothing after so many seconds. Cells
-        that are away are as those that have nothing. Raises `LedgerUnavailable` where all are."""
+        """Wait until a cell has items behind its place; return the next one of each cell that has some, or nothing
+        after so many seconds. Cells that are away count as having none. Raises `LedgerUnavailable` if all are away."""
         ends = time.monotonic() + seconds
         cells = sorted(after)
         groups = await self._cells.scripting.together([self._cells[cell].prefix for cell in cells])

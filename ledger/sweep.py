@@ -1,7 +1,8 @@
 """The sweep: kicks every lane that has due work and no kick under way, and rests while none can be due.
 
-One worker sweeps all cells. It reads which lane of each cell is due first, and sweeps a cell when that one is. Whatever
-makes a lane due sooner wakes it (``scripts/shared/lanes.lua``). A wake-up that is lost costs its rest at most.
+One worker sweeps all cells. It reads when the first lane of each cell is due, and sweeps the cell then. A script that
+makes a lane due sooner wakes it (``scripts/shared/lanes.lua``). If a wake-up is lost, the lane waits for the end of the
+sweep's rest at most.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _SWEEPER_MS = 5_000
 _TAKE_OVER_EVERY = 2.0
 """Seconds after which another worker tries to become the sweeper."""
 _CLOCK_PUT_BACK = 1.0
-"""Seconds by which Redis' clock was put back if all cells are swept at each look for a while: leases seem to last."""
+"""If Redis' clock was put back by more seconds than this, all cells are swept at each look for a while: leases seem to
+end later than they do."""
 _WAIT = 1.0
 """Seconds for which Redis is asked to wait for a wake-up: shorter than the time in which it must answer."""
 
@@ -90,7 +92,7 @@ class Sweep:
             self._due = dict.fromkeys(self._due, 0.0)
 
     async def _first_due(self) -> dict[int, float]:
-        """When the first lane of each cell that has some is due, in UNIX seconds."""
+        """When the first lane is due in each cell that has lanes, in UNIX seconds."""
         cells = await self._with_lanes.candidates()
         names = [self._cells[cell].prefix + LANES() for cell in cells]
         asked = [(name, ("ZRANGE", name, "0", "0", "WITHSCORES")) for name in names]

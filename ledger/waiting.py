@@ -1,7 +1,7 @@
-"""Notifications that wait for a refresh: as a receiver stores them, as a claim reads them, and what becomes of them.
+"""Notifications that wait for a refresh: how a receiver stores them, a claim reads them and a refresh answers them.
 
-Each is kept as its entry for history, behind the time at which it came; when it is settled, history gets it once more,
-with its outcome.
+The ledger keeps each as its entry for history, after the time at which it came. When it is settled, history gets it
+again, with its outcome.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from schemas.payments.notification import Notification
 from schemas.reasons import Reason, dump
 
 MOST = 1_000
-"""The most notifications of one payment that are read at once, but by its refresh, which reads all."""
+"""The most notifications of one payment that are read at once; only its refresh reads all of them."""
 _RECEIVED_AT = [one.name for one in fields(Entry)].index("received_at")
 _STAMPED = b"\x92"
 """How MessagePack begins a list of two."""
 _SETTLED = 1
-"""The revision of a notification that has its outcome; history has 0 of one that waits."""
+"""The revision of a notification that has its outcome; one that waits has 0."""
 
 
 def pack_notification(one: Notification) -> bytes:
-    """A webhook as it came; the script adds when that was. One that reports an escrow change which is not trusted from
-    its source says why."""
+    """A webhook as it came; the script adds the time. If it reports an escrow change that cannot be trusted, the entry
+    says why."""
     change = escrow.read(one.extra)
     doubt = None
     if change is not None:
@@ -47,7 +47,7 @@ def pack_stored(entry: Entry) -> bytes:
 
 
 def unpack_stored(stored: bytes) -> Entry:
-    """A notification that the ledger keeps; it may be settled already, where a script ended halfway."""
+    """A notification that the ledger keeps; it may be settled already if a script ended halfway."""
     if not stored[:1].isdigit():
         return unpack_settled(stored)
     head, _, packed = stored.partition(b":")
@@ -57,13 +57,13 @@ def unpack_stored(stored: bytes) -> Entry:
 
 
 def traceparent_of(stored: Iterable[bytes]) -> str:
-    """The span that stored the first of these notifications that is traced, "" where none is."""
+    """The span that stored the first traced one of these notifications, "" if none is traced."""
     heads = sorted(one.partition(b":")[0] for one in stored if one[:1].isdigit())
     return next((trace.decode() for _, _, trace in (head.partition(b" ") for head in heads) if trace), "")
 
 
 def unpack_settled(packed: bytes) -> Entry:
-    """A notification that is settled and still in the ledger; a script that settles one puts its stamp behind it."""
+    """A settled notification that is still in the ledger. If a script settled it, its stamp follows the entry."""
     if packed.startswith(_STAMPED):
         entry, stamp = msgpack.unpackb(packed, raw=True)
         return Entry(*unpack_values(entry, stamp)[1])
@@ -84,7 +84,7 @@ def reported_cancellations(some: Sequence[Entry]) -> tuple[str, ...]:
 
 
 def escrow_changes(some: Sequence[Entry]) -> tuple[EscrowChange, ...]:
-    """The escrow changes that are trusted; one that is reported again happened when it was first received."""
+    """The trusted escrow changes. If one is reported several times, the time of the first webhook counts."""
     found: dict[str, EscrowChange] = {}
     for one in some:
         change = _trusted_change(one)
@@ -96,9 +96,10 @@ def escrow_changes(some: Sequence[Entry]) -> tuple[EscrowChange, ...]:
 def answered(
     some: Sequence[Entry], outcome: str, *, doubt: Reason | None, only_escrow: bool
 ) -> list[tuple[str, bytes]]:
-    """The id of each of these notifications that a refresh answers, and its entry with what becomes of it.
+    """The id of each of these notifications that a refresh answers, and its entry with the outcome.
 
-    ``doubt`` is why the escrow changes among them are not trusted after all; ``only_escrow``: the others wait on.
+    ``doubt`` is why the escrow changes among them are not trusted after all. With ``only_escrow``, only these are
+    answered, and the others wait on.
     """
     rows = []
     for one in some:

@@ -1,5 +1,5 @@
-"""The events of a payment, or of a type, with all that belongs to them: read in parts, so that no caller waits for a
-long history and it need not fit into memory."""
+"""The events of a payment, or of a type, with all that belongs to them. They are read in parts, so that a long history
+keeps no other caller of Redis waiting and need not fit into memory."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from ledger.store import Store
 
 MOST_EVENTS = 200
-"""Events of one call."""
+"""Most events of one call."""
 MOST_BYTES = 1_048_576
-"""Bytes of one call, about, with deliveries, attempts and i'mport's objects; one event may have more."""
+"""About how many bytes one call reads, with deliveries, attempts and i'mport's objects; one event may have more."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventsPart:
-    """Some events as read_whole_events.lua returns them, the `objects` that they show, the `revision` that they were
-    read at, and the place that the `following` ones are behind, "" where there are none."""
+    """Some events as read_whole_events.lua returns them, the `objects` that they show, the `revision` at which they
+    were read, and the place behind which the `following` events are, "" if there are none."""
 
     revision: int
     following: str
@@ -27,7 +27,7 @@ class EventsPart:
 
 
 async def events_of_payments(store: Store, payments: Sequence[str]) -> AsyncIterator[list[EventsPart]]:
-    """All events of some payments (`keys.payment`), each payment's in their order: a part of each in one round trip."""
+    """All events of some payments (`keys.payment`), each payment's in order. One round trip reads a part of each."""
     after = dict.fromkeys(payments, "0")
     while after:
         wanted = [(payment, "", place) for payment, place in after.items()]

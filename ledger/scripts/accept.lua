@@ -1,13 +1,13 @@
 -- Stores notifications and marks their payments dirty. A notification counts as accepted once it is stored, so it is stored last, when
--- its payment is dirty and the lane is indexed. Accepting it again repeats everything, and changes nothing but the time of its refresh.
+-- its payment is dirty and the lane is indexed. Accepting it again repeats all of this, but changes only when the payment is refreshed.
 -- ARGV: how many, then per notification:
 --       id, merchant, imp_uid, its entry for history, received at (ms, or "" for now), traceparent (or ""), hash of its webhook token
 --       (or ""), under which name its unverified source is budgeted (or "")
 -- Returns: {lanes to kick, per notification "ok" or "unknown"; or "closed" for all of them}
 -- uses: lanes merchants opening outbox payments records
 
--- Unverified sources can name any number of payments. This many unknown ones a minute, of one source and of all, are refreshed without
--- delay; the others wait in the slow lane. A payment that is known, or due anyway, does not count.
+-- Unverified sources can name any number of payments. This many unknown payments a minute, from one source and from all, are refreshed
+-- without delay; the others wait in the slow lane. A payment that is known, or due anyway, does not count.
 local OF_ONE, OF_ALL, BUDGET_MS = 300, 3000, 60000
 
 local function within_budget(n)
@@ -21,7 +21,7 @@ local function within_budget(n)
   return true
 end
 
--- The payments to mark dirty by merchant, and, of sources whose budget is used up, by slow lane.
+-- The payments to mark dirty, by merchant; and those from sources whose budget is used up, by slow lane.
 local dirty, slow = {}, {}
 local function put(some, name, imp)
   some[name] = some[name] or {}

@@ -1,6 +1,6 @@
 -- Appends all merchants, endpoints and replays.
 -- ARGV: none
--- Returns: revision of what is appended beside these
+-- Returns: revision for the entries that the caller appends beside these
 -- uses: outbox
 for _, index in ipairs({"merchants", "merchants:deleted"}) do
   for _, m in ipairs(redis.call("ZRANGE", k(index), 0, -1)) do mark_changed("merchant", m) end

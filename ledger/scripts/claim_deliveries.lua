@@ -5,9 +5,9 @@
 --          both lanes of the endpoint now}}
 -- uses: deliveries lanes leases reasons replays requested rows snapshots
 
--- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
+-- About how many bytes of bodies and objects one claim reads. Large ones take several claims, so that Redis serves others in between.
 local MOST_BYTES = 4194304
--- ms for which a replay yields to live deliveries that are due.
+-- For how many ms a replay yields to live deliveries that are due.
 local MAKE_WAY = 200
 
 local lane, limit, lease_ms, first_places = take(), take_number(), take_number(), take_number()
@@ -20,7 +20,7 @@ local endpoint = {}
 for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
 local is_enabled = endpoint["state"] == "enabled"
 
--- Nothing is left to send: the delivery is over, and the one that waits for it becomes due.
+-- Gives up a delivery that has nothing left to send; the delivery that waits for it becomes due.
 local lanes = {[lane] = true}
 local function give_up(id, d)
   if d then
@@ -31,7 +31,7 @@ local function give_up(id, d)
   redis.call("ZREM", k("due", lane), id)
 end
 
--- Reads a delivery, its event and the place of the event's object by one command. Returns: nil for what is not there
+-- Reads a delivery, its event and the place of the event's object by one command. Returns: these, nil for each that does not exist
 local function read(id)
   local event = parts_of(id)
   local row = row_of(event)
@@ -40,7 +40,7 @@ local function read(id)
   return load_delivery(id, texts[1]), e, e and object_of(row.p, row.snap, texts[3])
 end
 
--- Returns: those that are leased now, or over; the others wait for the next claim
+-- Leases deliveries, or gives them up. Returns: those that it has handled; the others wait for the next claim
 local answer, bodies_size = {}, 0
 local function take_up(ids)
   local taken, handled = {}, {}
@@ -61,7 +61,7 @@ local function take_up(ids)
   return handled
 end
 
--- What operators requested is sent even if the lane is paused; a disabled endpoint gets tests only.
+-- Deliveries that operators requested are sent even if the lane is paused; a disabled endpoint gets only tests.
 if redis.call("HEXISTS", k("lane", lane), "requested_at") == 1 then
   local going, staying = {}, {}
   for _, id in ipairs(redis.call("ZRANGE", k("requested", lane), 0, limit - 1)) do
@@ -70,7 +70,7 @@ if redis.call("HEXISTS", k("lane", lane), "requested_at") == 1 then
       going[#going + 1] = id
     else
       staying[#staying + 1] = id
-      -- One that is being sent keeps the mark that it was requested.
+      -- A delivery that is being sent keeps the mark that it was requested.
       if d and d.requested and not is_leased(lane, id) then
         d.requested = nil
         save(d)
@@ -90,10 +90,10 @@ redis.call("HDEL", k("lane", lane), "closed")
 reclaim(live, lease_ms)
 reclaim(replay, lease_ms)
 
--- The breaker, Retry-After and the rate are the endpoint's and apply to both its lanes.
+-- The breaker, Retry-After and the rate belong to the endpoint, and apply to both its lanes.
 local not_before, probe_capacity, tokens_left, tokens_at, probe_until =
   unpack(redis.call("HMGET", k("lane", live), "not_before", "probe_capacity", "tokens", "tokens_at", "probe_until"))
--- An endpoint's places are a list in JSON, the first of which is their count (schemas.endpoints.places).
+-- An endpoint's places are a JSON list that begins with their count (schemas.endpoints.places).
 local places = tonumber(string.match(endpoint["places"] or "", "[%d.]+")) or first_places
 local capacity = tonumber(probe_capacity) or math.min(math.floor(places), tonumber(endpoint["max_in_flight"]))
 -- A replay leaves capacity for one live delivery.
@@ -114,7 +114,7 @@ if kind == "replay" then
 end
 local rate, tokens = tonumber(endpoint["rate_limit"]), nil
 if rate and wanted > 0 then
-  -- One, and what comes in until the next sweep: a second's rate is hardly ever more than that.
+  -- At most one, plus what the rate adds until the next sweep: so hardly any second sees more than the rate allows.
   local most = 1 + rate * SWEEP_MS / 1000
   tokens = math.min(most, tonumber(tokens_left or most) + (now() - tonumber(tokens_at or now())) * rate / 1000)
   wanted = math.min(wanted, math.floor(tokens))
@@ -123,7 +123,7 @@ end
 local requested = #answer
 if wanted > 0 then
   take_up(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, wanted))
-  -- Until the outcome of a probe is recorded (note_health.lua) or its lease ends, nothing else goes.
+  -- Nothing else is sent until the outcome of a probe is recorded (note_health.lua) or its lease ends.
   if probe_capacity and #answer > requested then
     redis.call("HSET", k("lane", live), "probe_until", int(now() + lease_ms))
   end

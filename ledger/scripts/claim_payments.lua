@@ -1,13 +1,13 @@
 -- Leases payments that are due for a refresh.
 -- ARGV: lane, limit, lease (ms)
--- Returns: {lanes to kick, {now (ms), token, base of sequences, when the youngest of the payments that have left had last changed (ms, 0:
---          none has), i'mport's failures in a row, fields of merchant:m, none where nothing is claimed or it was deleted,
+-- Returns: {lanes to kick, {now (ms), token, base of sequences, last change of the youngest payment that has left (ms, 0: none has),
+--          i'mport's failures in a row, fields of merchant:m (empty if nothing is claimed or the merchant was deleted),
 --          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {notification that waits, …}}}}
 -- uses: lanes leases notifications payments records snapshots
 
--- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
+-- About how many bytes of payments one claim reads. Long histories take several claims, so that Redis serves others in between.
 local MOST_BYTES = 524288
--- Fields from which on a row is long.
+-- A row with more fields than this is long.
 local LONG_ROW = 64
 
 local lane, limit, lease_ms = take(), take_number(), take_number()
@@ -16,7 +16,7 @@ local token, may_claim = begin_claim(lane)
 if not may_claim then return {{}, {int(now()), int(token), "0", "0", 0, {}, {}}} end
 reclaim(lane, lease_ms)
 
--- The row of a payment, with all that a refresh needs; of a long one no more than that, as most of it is events.
+-- The row of a payment, with all that a refresh needs. Of a long row it reads only that, because most of such a row is events.
 local function row_of_payment(p)
   local key, fields, row = k("pay", p), nil, {}
   if redis.call("HLEN", key) <= LONG_ROW then
@@ -33,7 +33,7 @@ local function row_of_payment(p)
   return row
 end
 
--- What the row of a payment has for its refresh.
+-- Reads what a refresh needs of a payment.
 -- Returns: {record, i'mport's object or "", {notification, …}}, and how many bytes these are
 local function read_payment(imp)
   local p = m .. "/" .. imp
@@ -42,14 +42,14 @@ local function read_payment(imp)
     bytes = bytes + #value
     if string.sub(name, 1, 2) == "n:" then waiting[#waiting + 1] = string.sub(name, 3) end
   end
-  -- One may be settled already, where a script before this one ended halfway.
+  -- A notification may be settled already, if an earlier script ended halfway.
   for i, id in ipairs(waiting) do waiting[i] = row["s:" .. id] or row["n:" .. id] end
   local object = row.object or ""
   if object == "" and row.head then object = snapshot(p, parsed_head(row.head).snap) or "" end
   return {row.record or "", object, waiting}, bytes + #object
 end
 
--- As many of these payments as one claim reads; one at least.
+-- The first of these payments, as many as one claim reads, but at least one.
 local function readable(due)
   local some, read, bytes = {}, {}, 0
   for i, imp in ipairs(due) do
@@ -70,7 +70,7 @@ if math.max(tonumber(not_before or 0), tonumber(probe_until or 0)) <= now() then
   local due, read = readable(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit))
   lease(lane, due, token, lease_ms)
   if #due > 0 then
-    -- These are not stalled any more: resuming need not touch them.
+    -- These are no longer stalled: resume_merchant.lua need not make them due.
     redis.call("ZREM", k("stalled", lane), unpack(due))
     local tries, silent = redis.call("HMGET", k("tries", lane), unpack(due)), redis.call("SMISMEMBER", k("silent", lane), unpack(due))
     for i, imp in ipairs(due) do rows[i] = {imp, tries[i] or "0", silent[i], unpack(read[i])} end
@@ -78,7 +78,7 @@ if math.max(tonumber(not_before or 0), tonumber(probe_until or 0)) <= now() then
   if #due > 0 and lane == "unknown/" .. m then
     redis.call("HSET", k("lane", lane), "not_before", int(now() + UNKNOWN_EVERY))
   end
-  -- i'mport was failing: one payment probes it, and no other goes until i'mport is back or this lease ends.
+  -- i'mport was failing: one payment probes it, and no other is claimed until i'mport is back or this lease ends.
   if #due > 0 and failures > 0 then
     redis.call("HSET", k("lane", lane), "probe_until", int(now() + lease_ms))
   end

@@ -37,7 +37,8 @@ local function subscriptions(m)
   return subscribed[m]
 end
 
--- Whether there is memory for all steps of a change, beside the changes before it: half of one would only leave none for the rest.
+-- Whether there is memory for all steps of a change, on top of the changes before it. If only the first steps fit, they would use up
+-- memory, and the last ones would still fail.
 local promised = 0
 local function fits(c)
   local deliveries = c.to_deliver * #subscriptions(c.m) / 2
@@ -47,7 +48,7 @@ local function fits(c)
   return true
 end
 
--- The tokens of the changes' leases, read once a lane. Returns: by lane and imp_uid
+-- Reads the tokens of the changes' leases, by one command a lane. Returns: tokens by lane and imp_uid
 local function read_tokens(changes)
   local members, tokens = {}, {}
   for _, c in ipairs(changes) do
@@ -72,15 +73,15 @@ local function meet(c, tokens)
   if c.bytes and not fits(c) then return "full" end
   met[c.p] = true
   settled[c.p] = c.lane and c.is_last
-  -- A silent refresh delivers after all where one that delivers was requested since it began.
+  -- A silent refresh delivers after all if a refresh that delivers was requested since it began, or if a webhook waits for it.
   c.stays_silent = c.is_silent and redis.call("SISMEMBER", k("silent", c.lane), c.imp) == 1 and #waiting_for(c.p) == 0
   return "ok"
 end
 
--- Adds the delivery of an event to an endpoint. At an ordered one it waits for the payment's latest that is not over.
+-- Adds the delivery of an event to an endpoint. If the endpoint is ordered, it waits for the payment's latest delivery that is not over.
 local function deliver(c, e, ep, is_ordered)
   local id = e.id .. "." .. ep
-  -- A row may have events, though no record: what was put back, or is being removed. These are not sent again.
+  -- A row can have events but no record, while the payment is put back or removed. These events are not sent again.
   if c.is_known_in_part and delivery(id) then return end
   local d = new_delivery(e, ep, "0")
   c.deliveries[#c.deliveries + 1] = d
@@ -128,7 +129,7 @@ local function record_events(c)
   end
 end
 
--- Makes deliveries due, before their rows are there: one that a claim does not find is dropped.
+-- Makes deliveries due before they are written: if Redis then refuses to write one, a claim does not find it and drops it.
 local function fill_lanes()
   with_all("HSET", k("events"), indexed)
   for lane, ids in pairs(due) do
@@ -137,7 +138,7 @@ local function fill_lanes()
   end
 end
 
--- What becomes of the record, and of the notifications that this answers; history has it first.
+-- Makes the record's new head, and the entries for the record and the notifications that it answers: history gets these first.
 local function record_change(c)
   local before = c.before or {}
   c.head = {version = c.version, first_at = before.first_at or int(now()), fetched_at = c.fetched_at or before.fetched_at or "",
@@ -153,14 +154,15 @@ local function record_change(c)
   for i = 2, #c.answered, 2 do append_entry(c.answered[i]) end
 end
 
--- Once the record is written, its events are never recorded again. It comes last, with them in one command unless they are very many.
+-- Writes the row of a payment. The record comes last, in one command with its events unless they are very many: once it is written, its
+-- events are never recorded again.
 local function write(c)
   local row = c.row
   local object = c.object or c.before and c.before.snap == "" and c.head.snap ~= "" and ""  -- an event shows it now
   if object then row[#row + 1], row[#row + 2] = "object", object end
   put_settled(c.answered, row)
   for _, cell in ipairs({"record", c.record, "head", head_text(c.head)}) do row[#row + 1] = cell end
-  with_all("HDEL", k("pay", c.p), c.outdated)  -- first: without them the latest is looked for in the row
+  with_all("HDEL", k("pay", c.p), c.outdated)  -- first: without these fields, scripts look for the latest delivery in the row
   with_all("HSET", k("pay", c.p), row)
   for _, d in ipairs(c.deliveries) do relist(d) end
   list(k("ageing"), c.p, this_moment())
@@ -168,7 +170,7 @@ local function write(c)
   if c.is_applied then count_day("applied", 1) end
 end
 
--- Ends leases of a lane, each with the time of the next refresh.
+-- Ends leases of a lane, and sets when each payment is refreshed next.
 local function settle(lane, changes)
   local imps, due, silent = {}, {}, {}
   for i, c in ipairs(changes) do
@@ -185,8 +187,8 @@ local function settle(lane, changes)
   lanes["refresh/" .. m] = true
 end
 
--- All are read before the first is written, and all events are recorded and their lanes indexed before the first change is known: Redis
--- may refuse any command, and takes back nothing that was done before it. Then the refresh is made again.
+-- All changes are read before the first is written. All events are in the outbox and their lanes indexed before the first record is
+-- written: Redis may refuse any command, and does not undo those before it. Then the refresh is made again.
 local changes, answers, written = {}, {}, {}
 for i = 1, take_number() do changes[i] = read_change() end
 local tokens = read_tokens(changes)

@@ -1,12 +1,12 @@
--- Redis came back with an old copy: history is further than this outbox. What is appended must not get a place that history takes for
--- recorded, not even where the clock is behind; what was appended in the meantime gets a later one, and so does what the copy had not
--- recorded, which changes nothing in history. A job erases again the buyers whom the copy still has.
+-- Redis came back with an old copy: history is further than this outbox. A new item must not get a place that history takes for recorded,
+-- not even if the clock is behind. Items appended since Redis came back get later places. So do items of the copy that were not recorded
+-- when it was made; recording them twice changes nothing in history. A job erases again the buyers whom the copy still has.
 -- ARGV: place that history has reached, lane of the job, whose id is when the copy ends (ms)
--- Returns: {lanes to kick, {when the copy ends (ms), now (ms)}}, without the second where this is not so
+-- Returns: {lanes to kick, {when the copy ends (ms), now (ms)}}, without the second if this is no old copy
 -- uses: lanes opening places
 local WEEK_SECONDS = 604800
 local place, lane = take(), take()
--- One that was emptied a moment ago is no copy: it has to be restored.
+-- A Redis that was emptied a moment ago has no copy: it has to be restored.
 if not is_open() then return {{}} end
 -- A ledger that was put back from history, or begun anew beside it, has recorded nothing yet and lacks nothing.
 local is_restored = redis.call("EXISTS", k("recorded")) == 0 and (redis.call("GET", k("base")) or "0") ~= "0"

@@ -1,6 +1,6 @@
--- Counts the webhooks that are lost: those of payments that a reconciliation found, where none came within five minutes of the fact that
--- it should have announced (or a minute before it, for clocks that differ). A payment that no refresh has found yet is left for the next
--- time; where its refresh has ended, the payment is none of this merchant's, and nothing was lost.
+-- Counts lost webhooks. A reconciliation found a payment with a fact that a webhook should have announced, and none came within five
+-- minutes after the fact, or up to a minute before it, as clocks may differ. If no refresh has found the payment yet, it is left for the
+-- next time. If its refresh has ended without finding it, it is not this merchant's payment, and nothing was lost.
 -- ARGV: run, merchant
 -- Returns: how many were lost
 -- uses: notifications payments records

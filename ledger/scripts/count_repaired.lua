@@ -1,6 +1,6 @@
--- Removes from what a reconciliation found the payments that were refreshed since, and those whose refresh ended with no payment.
+-- Removes payments from those that a reconciliation found: the ones refreshed since, and the ones whose refresh ended with no payment.
 -- ARGV: run, merchant
--- Returns: {refreshed now, left}
+-- Returns: {how many were refreshed since, how many are left}
 -- uses: payments records
 local MOST = 1000
 local found, m, repaired = k("recon", take(), "found"), take(), 0

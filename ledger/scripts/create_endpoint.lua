@@ -1,6 +1,6 @@
 -- Adds an endpoint.
 -- ARGV: endpoint, merchant, row (JSON), subscription ("ordered filter filter …"), max_in_flight, rate_limit (a second, or "")
--- Returns: when it was created (ms), or "unknown" where there is no such merchant
+-- Returns: when it was created (ms), or "unknown" if there is no such merchant
 -- uses: opening outbox
 local ep, m, row, subscription, max_in_flight, rate_limit = take(), take(), take(), take(), take(), take()
 must_be_open()

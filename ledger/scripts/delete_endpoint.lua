@@ -1,5 +1,5 @@
--- Deletes an endpoint: removes its subscription and closes its lanes; its row stays, so that its deliveries can be
--- shown. Those that are unsettled are discarded by discard_deliveries.lua.
+-- Deletes an endpoint: removes its subscription and closes its lanes. Its row stays, so that its deliveries can be shown;
+-- discard_deliveries.lua discards the unsettled ones.
 -- ARGV: endpoint
 -- Returns: "unknown", "before" (it was deleted already) or "deleted"
 -- uses: lanes outbox

@@ -1,4 +1,4 @@
--- Deletes a merchant; its payments and events stay. Its dirty payments wait in closed lanes until the merchant is put again;
+-- Deletes a merchant; its payments and events stay. Its dirty payments wait in closed lanes until the merchant is added again;
 -- tidy_merchants.lua gives them up in the end. `default` keeps its lanes open: it takes webhooks before it is set up.
 -- ARGV: merchant
 -- Returns: "unknown", "endpoints" (it still has some) or "deleted"

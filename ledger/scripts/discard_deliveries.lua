@@ -1,5 +1,5 @@
--- Discards unsettled deliveries of a deleted endpoint, up to 500 at a time, also those that are being sent: their worker finds that the
--- fencing token is gone.
+-- Discards unsettled deliveries of a deleted endpoint, up to 500 at a time. If one is being sent, its worker finds that the fencing token
+-- is gone.
 -- ARGV: endpoint
 -- Returns: how many were discarded; 0 when none is left
 -- uses: deliveries lanes reasons replays

@@ -1,7 +1,7 @@
--- Discards an endpoint's unsettled deliveries of payments of test channels, which its merchant does not include any more; also those that
--- are being sent: their worker finds that the fencing token is gone. Bounded work.
+-- Discards an endpoint's unsettled deliveries for payments of test channels, which its merchant no longer includes. If one is being sent,
+-- its worker finds that the fencing token is gone. Bounded work.
 -- ARGV: merchant, endpoint, cursor ("0" at first)
--- Returns: the cursor to go on with, "" at the end
+-- Returns: cursor to go on with, "" at the end
 -- uses: deliveries events lanes reasons replays requested rows
 local MOST = 200
 local m, ep, cursor_before = take(), take(), take()

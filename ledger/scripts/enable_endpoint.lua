@@ -1,4 +1,4 @@
--- Releases what was held for an endpoint: its lanes are claimed again, at once. It starts afresh.
+-- Enables an endpoint: its lanes are claimed again, at once, and it starts afresh.
 -- ARGV: endpoint
 -- Returns: {lanes to kick, "unknown" or "enabled"}
 -- uses: endpoints lanes outbox

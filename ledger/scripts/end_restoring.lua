@@ -1,4 +1,4 @@
--- Ends putting a ledger back: everything is there.
+-- Ends putting a ledger back, after everything was put back.
 -- ARGV: none
 -- Returns: 1
 redis.call("DEL", k("restoring"))

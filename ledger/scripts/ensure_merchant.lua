@@ -1,6 +1,6 @@
 -- Adds a merchant whose credentials are in the environment, unless it is known.
--- ARGV: merchant, since how long before now its events are delivered (ms)
--- Returns: 1 where it is new, else 0
+-- ARGV: merchant, for how long before now its events are delivered (ms)
+-- Returns: 1 if it is new, else 0
 -- uses: opening outbox
 local m, head_start = take(), take_number()
 local row = k("merchant", m)

@@ -1,7 +1,7 @@
--- Writes the record of a payment anew, without its buyer, once its events are; and tells history of it.
+-- Writes the record of a payment anew, without its buyer, after its events (erase_events.lua), and appends that to the outbox.
 -- ARGV: merchant, imp_uid, version it was read at, how many objects its events show, version, record, i'mport's object, entry of the
 --       payment, entry of the erasure
--- Returns: "erased", or "changed" where the record was written since it was read
+-- Returns: "erased", or "changed" if the record or its events were written since they were read
 -- uses: lanes outbox payments records rows
 local m, imp, version_before, shown, version, record, object = take(), take(), take(), take_number(), take(), take(), take()
 local p = m .. "/" .. imp

@@ -1,6 +1,6 @@
 -- Looks for a text in the latest items of the outbox.
 -- ARGV: text, most items
--- Returns: the latest entry with it and its stamp (or ""); nothing where there is none
+-- Returns: {the latest entry that has the text, its stamp (or "")}, or {} if none has it
 local text, most = take(), take()
 for _, item in ipairs(redis.call("XREVRANGE", k("outbox"), "+", "-", "COUNT", most)) do
   local fields = item[2]

@@ -1,4 +1,4 @@
--- Looks for a payment of a merchant among a thousand, in no order.
+-- Looks for any payment of a merchant, among about a thousand payments at a time.
 -- ARGV: merchant, cursor ("0" at first)
 -- Returns: {cursor to go on with ("0" at the end), 1 if one was found else 0}
 local start, cursor = take() .. "/", take()

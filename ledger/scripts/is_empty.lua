@@ -1,4 +1,4 @@
--- Reads whether a ledger holds nothing that an operator or a payment has left in it, or is only being restored.
+-- Reads whether a ledger has no merchant, endpoint or payment, or is still being restored.
 -- ARGV: none
 -- Returns: 1 or 0
 if redis.call("EXISTS", k("restoring")) == 1 then return 1 end

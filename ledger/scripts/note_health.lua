@@ -1,7 +1,7 @@
--- Replaces an endpoint's health, if it has not changed since it was read; in the same step records the event about it and disables
--- the endpoint, if asked to.
--- ARGV: endpoint, health as it was read, health, health for when it is enabled or changed (JSON, or "" for fine),
---       the breaker is open until (ms, 0 for closed), how many deliveries may test it then (or ""), why it is disabled (or ""),
+-- Replaces an endpoint's health, if it has not changed since it was read. In the same step, if asked to, records the event about it and
+-- disables the endpoint.
+-- ARGV: endpoint, health as it was read, new health, health for when it is enabled or changed (JSON, or "" for healthy),
+--       until when the breaker is open (ms, 0 for closed), how many deliveries may probe it then (or ""), why it is disabled (or ""),
 --       event (or ""), its type, filters that cover it, body, entry for history
 -- Returns: {lanes to kick, "changed" (the health was written since it was read) or "noted"}
 -- uses: endpoints events lanes
@@ -12,7 +12,7 @@ local row, lane = k("endpoint", ep), "deliver/" .. ep
 local live = k("lane", lane)
 local known, state, m = unpack(redis.call("HMGET", row, "health", "state", "merchant"))
 if (known or "") ~= before then return {{}, "changed"} end
--- One that was disabled or deleted meanwhile has no event.
+-- If the endpoint was disabled or deleted meanwhile, no event is recorded.
 if state ~= "enabled" then return {{}, "noted"} end
 redis.call("HSET", row, "health", after, "fresh_health", fresh)
 local lanes = {[lane] = true}
@@ -22,7 +22,7 @@ if event and redis.call("EXISTS", k("evt", event)) == 0 then
   count("events", 1)
 end
 if disabled_reason then disable_endpoint(ep, disabled_reason) end
--- The lane waits for the breaker and for what the endpoint asked for with Retry-After; each ends without the other.
+-- The lane waits for the breaker and for the pause that the endpoint asked for with Retry-After; either may end first.
 if probe_capacity then
   redis.call("HSET", live, "probe_capacity", probe_capacity, "open_until", int(open_until))
 else

@@ -1,5 +1,5 @@
--- i'mport is failing for a merchant: its lanes are paused. Look-ups that were under way together fail together: they
--- count as one failure, and the longest wait counts.
+-- Pauses a merchant's lanes, because i'mport fails for it. Look-ups that were under way together count as one failure; the longest wait
+-- counts.
 -- ARGV: merchant, wait (ms), trouble (a stored reason)
 -- Returns: failures in a row
 -- uses: lanes

@@ -1,8 +1,8 @@
--- Ends the lease of a payment that could not be refreshed, or that i'mport does not know: due again later, or given up.
+-- Ends the lease of a payment that could not be refreshed or that i'mport does not know. The payment is due again later, or given up.
 -- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for given up), kind ("again", "stalled", "unknown", "rejected", or
 --       "hidden": rejected because it does not exist for the merchant), reason (of the rejection, or why this one payment cannot be
---       refreshed: shown with the notifications that wait for it; or ""), tries after this, when the look-up began (ms; "hidden"),
---       how many notifications had come before it, (id, entry with the outcome, or "" where they wait on)…
+--       refreshed, which is shown with its waiting notifications; or ""), tries including this one, when the look-up began (ms; "hidden"),
+--       how many notifications had come before it, (id, entry with the outcome, or "" if they wait on)…
 -- Returns: {lanes to kick}; none for a lease that was lost
 -- uses: lanes leases notifications outbox payments
 local HIDDEN_MS = 86400000
@@ -12,7 +12,7 @@ local lane, imp, token, to, due_in, kind, reason, tries, looked_up_at, waiting =
 local m = name_of(lane)
 local p = m .. "/" .. imp
 if not holds(lane, imp, token) then return {{}} end
-redis.call("HDEL", k("tries", lane), imp)  -- first, because Redis allows this when it is full, and then all that follows
+redis.call("HDEL", k("tries", lane), imp)  -- first: a full Redis allows this command, and then all commands after it
 if kind == "rejected" or kind == "hidden" then
   if kind == "hidden" then redis.call("SET", k("hidden", p), looked_up_at, "PX", HIDDEN_MS) end
   for i = 2, #waiting, 2 do append_entry(waiting[i]) end

@@ -1,4 +1,4 @@
--- Puts endpoints back that this ledger lacks, with their sealed secrets and subscriptions.
+-- Puts back the endpoints that this ledger lacks, with their sealed secrets and subscriptions.
 -- ARGV: how many, then per endpoint: id, row (packed), subscription ("ordered filter filter …")
 -- Returns: how many it has put back
 -- uses: lanes restoring

@@ -1,11 +1,11 @@
--- Puts back events with their deliveries, as far as this ledger lacks them; those that are pending go into their lanes and chains, at a time that is no earlier than now.
+-- Puts back the events and deliveries that this ledger lacks. Pending deliveries go into their lanes and chains, due now at the earliest.
 -- ARGV: merchant and imp_uid of their payment (or "" for events of none),
 --       how many objects, (version, i'mport's object)…,
 --       how many events, (id, merchant, type, sequence, recorded at (ms), silent (0 or 1), sandbox (0 or 1), endpoint that it is
 --       about (or ""), version of its object (or ""), body)…,
 --       how many deliveries, then per delivery: event, endpoint, type, sequence, state, created at (ms), next attempt at (ms, or ""),
 --       reason (or ""), attempts that count, how many were made, replay (or ""), how many attempts, (JSON)…
--- Returns: how many deliveries are pending that were put back: none of a payment, or of an event of none, that this ledger has
+-- Returns: how many pending deliveries were put back; 0 if this ledger has the record of the payment
 -- uses: deliveries endpoints events lanes reasons records rows snapshots
 
 local m, imp = take(), take()
@@ -33,7 +33,7 @@ local function is_ordered(d)
   return imp ~= "" and subscription and string.sub(subscription, 1, 1) == "1"
 end
 
--- They come by sequence: at an ordered endpoint one waits for the one before it. Returns: the lane that has a delivery
+-- Puts a delivery into its lane. Deliveries come by sequence: at an ordered endpoint each waits for the one before. Returns: the lane
 local function put_into_lane(d, at)
   if d.replay_id and redis.call("HGET", k("replay", d.replay_id), "state") == "running" then
     redis.call("SADD", k("replaying", d.replay_id), d.id)
@@ -73,7 +73,7 @@ end
 
 if imp ~= "" then
   if has_record(p) then return 0 end
-  redis.call("ZADD", k("ageing"), int(now()), p)  -- they leave again if the record never comes
+  redis.call("ZADD", k("ageing"), int(now()), p)  -- so that the events leave again if the record never comes
 end
 local objects = take_rows(2)
 for i = 1, #objects, 2 do with_all("HSET", key, snapshot_fields(p, objects[i], objects[i + 1])) end

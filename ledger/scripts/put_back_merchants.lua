@@ -1,4 +1,4 @@
--- Puts merchants back that this ledger lacks.
+-- Puts back the merchants that this ledger lacks.
 -- ARGV: how many, then per merchant: name, row (packed)
 -- Returns: how many it has put back
 -- uses: restoring
@@ -9,7 +9,7 @@ for i = 1, #rows, 2 do
   local m = rows[i]
   local row = put_back_hash(k("merchant", m), rows[i + 1])
   if row then
-    -- i'mport is asked again: nothing is known to be wrong.
+    -- i'mport will be asked again; until then no trouble with it is known.
     redis.call("HSET", k("merchant", m), "trouble", "")
     redis.call("ZADD", k("merchants"), row.created_at, m)
     n = n + 1

@@ -1,4 +1,4 @@
--- Puts back what merchants expect to be paid; older expectations are left to history.
+-- Puts back what merchants expect to be paid for orders; older expectations stay in history.
 -- ARGV: how many, then per order: merchant, merchant_uid, expectation (JSON)
 -- Returns: how many it has put back
 -- uses: restoring

@@ -1,8 +1,8 @@
--- Puts back the record of a payment whose events were put back, and marks it dirty at its next look. The record comes last: a payment
--- that this ledger has is whole.
+-- Puts back the record of a payment whose events were put back, and makes it due at its next look-up. The record is written last, so that
+-- a payment with a record is whole.
 -- ARGV: merchant, imp_uid, first recorded at, next look at (ms, or "" for none), merchant_uid, version, looked up at (ms, or ""), whether
 --       events of it were delivered, whether a cancellation is open (0 or 1 each), record, i'mport's object
--- Returns: 1, or 0 where this ledger has it
+-- Returns: 1, or 0 if this ledger has the record
 -- uses: lanes merchants orders records
 local m, imp, first_at, next_look_at, merchant_uid = take(), take(), take(), take_number(), take()
 local p = m .. "/" .. imp
@@ -12,7 +12,7 @@ local head = {version = take(), first_at = first_at, fetched_at = take(), heard 
 local record, object = take(), take()
 if next_look_at then
   if not needs_no_row(m) and redis.call("EXISTS", k("merchant", m)) == 0 then
-    -- It waits in a closed lane, as payments of a deleted merchant do.
+    -- The payment waits in a closed lane, as payments of a deleted merchant do.
     redis.call("ZADD", k("merchants", "deleted"), "NX", int(now()), m)
     close_lanes(lanes_of_merchant(m))
   end

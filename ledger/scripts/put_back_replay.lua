@@ -1,6 +1,6 @@
--- Puts a running replay back; it goes on where history has it.
+-- Puts back a running replay, which goes on from the cursor that history has.
 -- ARGV: id, row (packed), lane of its job
--- Returns: 1, or 0 where this ledger has it
+-- Returns: 1, or 0 if this ledger has it
 -- uses: lanes restoring
 local id, packed, lane = take(), take(), take()
 if not is_restoring() then return 0 end

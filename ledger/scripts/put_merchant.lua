@@ -1,8 +1,8 @@
--- Stores a merchant whole. Whatever was wrong with i'mport may have been the credentials, or that there was no merchant: so its next
--- refresh need not wait, nor a reconciliation whose list has failed; the sweep kicks them.
--- ARGV: merchant, imp_key, imp_secret (both sealed), include_sandbox, check_prepared (0 or 1), since (ms, or ""), since how long before
---       it was first added where that is not given (ms), hash of its webhook token (or ""), tier (or "")
--- Returns: 1 where it is new, else 0
+-- Stores all of a merchant. Trouble with i'mport may have come from its credentials, or from there being no such merchant. So neither its
+-- next refresh nor a reconciliation whose list has failed need wait any longer; the sweep kicks them.
+-- ARGV: merchant, imp_key, imp_secret (both sealed), include_sandbox, check_prepared (0 or 1), since (ms, or ""), how long before it was
+--       first added `since` is if it is not given (ms), hash of its webhook token (or ""), tier (or "")
+-- Returns: 1 if it is new, else 0
 -- uses: lanes opening outbox
 local m, imp_key, imp_secret, include_sandbox, check_prepared = take(), take(), take(), take(), take()
 local since, head_start, token_hash, tier = take_number(), take_number(), take(), take()

@@ -1,5 +1,5 @@
--- Stores i'mport's access token for some credentials; another process may fetch the next one.
--- ARGV: name of the credentials, token, what it has left (ms)
+-- Stores i'mport's access token for some credentials; from now on any process may fetch the next one.
+-- ARGV: name of the credentials, token, for how long it is still valid (ms)
 -- Returns: 1
 local name, token, left = take(), take(), take()
 redis.call("SET", k("imp_token", name), token, "PX", left)

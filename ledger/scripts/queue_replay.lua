@@ -1,8 +1,8 @@
--- Queues what a replay has selected: each event goes into the endpoint's replay lane. The replay's cursor moves in the same step, from
--- where it was when this was selected, so nothing is ever queued twice. What is pending by now is left alone.
--- ARGV: replay, cursor before, cursor after, nothing is left to select (0 or 1), how many,
+-- Queues the events that a replay has selected in its endpoints' replay lanes. The same step moves the replay's cursor, which must still
+-- be where it was at the selection, so nothing is ever queued twice. Deliveries that are pending by now are left alone.
+-- ARGV: replay, cursor before, cursor after, whether nothing is left to select (0 or 1), how many,
 --       (event, endpoint, merchant)…
--- Returns: {lanes to kick, how many were queued; or "moved" where the cursor is another by now, or the replay does not run any more}
+-- Returns: {lanes to kick, how many were queued; or "moved" if the cursor has moved since, or the replay no longer runs}
 -- uses: deliveries events lanes outbox reasons replays rows
 local COLUMNS = 3
 local rpl, before, after, is_end, selected = take(), take(), take(), take(), take_rows(COLUMNS)
@@ -10,7 +10,7 @@ local replay = k("replay", rpl)
 local state, walked, cursor = unpack(redis.call("HMGET", replay, "state", "walked", "cursor"))
 if state ~= "running" or walked == "1" or cursor ~= before then return {{}, "moved"} end
 
--- The first write is one that Redis refuses when it is full: then nothing has happened.
+-- A full Redis refuses this first write, and then nothing has happened.
 redis.call("HSET", replay, "cursor", after, "walked", is_end)
 mark_changed("replay", rpl)
 

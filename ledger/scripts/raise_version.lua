@@ -1,4 +1,4 @@
--- Raises a ledger's versions: a process that writes newer shapes is about to begin, so one that cannot read them must not start again.
+-- Raises a ledger's versions, because a process that writes newer shapes begins: one that cannot read them must not start from now on.
 -- ARGV: version, version from which on these shapes can be read
 -- Returns: 1
 for _, name in ipairs({"version", "readable_from"}) do

@@ -1,8 +1,8 @@
--- Reads deliveries with what they wait for.
+-- Reads deliveries, and what each waits for.
 -- ARGV: delivery ids…
 -- Returns: per delivery {its fields, attempts, due (ms, or ""), 1 while it is being sent else 0, the delivery it waits for or "",
 --          what its endpoint's lane waits for: {now, not before, Retry-After until, rate until (ms or ""), health (JSON or "")},
---          empty for a delivery that does not wait}
+--          or {} if the delivery does not wait for the lane}
 -- uses: deliveries lanes
 local pauses = {}
 local function pause_of(ep)

@@ -1,4 +1,4 @@
--- Reads events: the first of them that together have no more than so many bytes, one at least.
+-- Reads events: the first ones, as many as have so many bytes together, but at least one.
 -- ARGV: most bytes of bodies, ids…
 -- Returns: {per event its fields (name, value, …), body and the place of i'mport's object or 0; empty for one that does not exist; objects}
 -- uses: rows snapshots

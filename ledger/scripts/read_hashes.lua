@@ -1,6 +1,6 @@
 -- Reads hashes.
 -- ARGV: how many fields of each (0 for all), these, keys (without the prefix)…
--- Returns: per key {field, value, …}; empty where there is no such key
+-- Returns: per key {field, value, …}; {} if there is no such key
 local fields, answer = take_rows(1), {}
 for i, name in ipairs(take_rest()) do
   if #fields == 0 then

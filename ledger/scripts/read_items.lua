@@ -1,8 +1,8 @@
--- Reads items of the outbox, the oldest first. The item at the place that history has reached stays until the next is recorded: where it
--- is not there, Redis or history came back with an old copy, or another recorder was quicker.
--- ARGV: place behind which to begin, most; of large items fewer, as Redis does nothing else meanwhile
--- Returns: {"ok", or "history" where Redis knows that history had more, or "redis" where it knows of less, items {place, {field, value, …}},
---          1 where the outbox may lack a change, else 0}
+-- Reads items of the outbox, the oldest first. The item at the place that history has reached stays until the next one is recorded. If it
+-- is gone, Redis or history came back with an old copy, or another recorder was quicker.
+-- ARGV: place behind which to begin, most items; fewer are read if they are large, because Redis does nothing else meanwhile
+-- Returns: {"ok", or "history" if Redis knows that history had more, or "redis" if Redis knows of less, items {place, {field, value, …}},
+--          1 if the outbox may lack a change, else 0}
 -- uses: places
 local ITEMS_AT_ONCE, ENOUGH_FIELDS = 20, 4000
 

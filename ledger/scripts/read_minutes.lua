@@ -1,6 +1,6 @@
 -- Reads what happened in each of the last minutes, as `count` of shared/base.lua counted it.
 -- ARGV: how many minutes, how many names of counters, these
--- Returns: {the minute that is now (minutes since 1970), per minute, the oldest first, and per name: count}
+-- Returns: {the current minute (minutes since 1970), then per minute, the oldest first, and per name: count}
 local minutes, names = take_number(), take_rows(1)
 local last = math.floor(now() / 60000)
 local answer = {last}

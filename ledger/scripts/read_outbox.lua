@@ -1,6 +1,6 @@
 -- Reads how much of the outbox waits for the recorder.
 -- ARGV: none
--- Returns: {place of the newest item, how many wait, place of the oldest that waits or "", now (ms), the ledger's name or ""}
+-- Returns: {place of the newest item, how many items wait, place of the oldest of these or "", now (ms), the ledger's name or ""}
 local recorded = redis.call("GET", k("recorded"))
 local name = redis.call("GET", k("name")) or ""
 local newest = redis.call("XREVRANGE", k("outbox"), "+", "-", "COUNT", 1)[1]

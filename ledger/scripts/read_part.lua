@@ -1,4 +1,4 @@
--- Reads a part of a sorted set, in no order; whatever is in it all the while is in one of the parts.
+-- Reads a part of a sorted set, in no order. A member that stays in the set is in one of the parts.
 -- ARGV: key, cursor ("0" at first)
 -- Returns: {cursor to go on with ("0" at the end), members}
 local name, cursor = take(), take()

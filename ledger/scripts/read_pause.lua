@@ -1,6 +1,6 @@
--- Reads for how long i'mport is not called for a merchant: until its pause or the probe that is under way ends.
+-- Reads for how long i'mport must not be called for a merchant: until its pause ends, or the probe that is under way.
 -- ARGV: merchant
--- Returns: ms, 0 where it may be asked
+-- Returns: ms, 0 if it may be called
 local PROBE_GOES_FIRST = 1000
 local lane = "refresh/" .. take()
 local not_before, probe_until, failures =

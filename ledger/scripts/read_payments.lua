@@ -1,7 +1,7 @@
--- Reads records of payments, of as many of the first of them as are not too long together; of one at least.
--- ARGV: bytes that are read, about; with i'mport's objects (0 or 1); payments (merchant/imp_uid)…
--- Returns: {when the youngest of the payments that have left had last changed (ms, 0: none has), per payment {head, record, object (if wanted)};
---          empty where there is no record}
+-- Reads records of payments: the first ones, as many as are not too long together, but at least one.
+-- ARGV: about how many bytes to read, whether with i'mport's objects (0 or 1), payments (merchant/imp_uid)…
+-- Returns: {last change of the youngest payment that has left (ms, 0: none has), {per payment {head, record, object (if wanted)}, or {}
+--          if it has no record}}
 -- uses: records
 local most, with_objects, answer, bytes = take_number(), take_flag(), {}, 0
 for i, p in ipairs(take_rest()) do

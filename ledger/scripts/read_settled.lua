@@ -1,6 +1,6 @@
--- Reads whether nothing of a payment is still to be delivered.
+-- Reads whether a payment has no pending delivery.
 -- ARGV: merchant, imp_uid
--- Returns: 1 or 0; nil where there is no such payment
+-- Returns: 1 or 0; nil if there is no such payment
 -- uses: records retention
 local p = take() .. "/" .. take()
 if not has_record(p) then return nil end

@@ -1,4 +1,4 @@
--- Reads the notifications of a payment that are settled and still here.
+-- Reads the settled notifications of a payment that are still in the ledger.
 -- ARGV: payment (merchant/imp_uid)
 -- Returns: {id, entry}…
 local answer, fields = {}, redis.call("HGETALL", k("pay", take()))

@@ -1,15 +1,16 @@
--- Reads how much is to be done; the work grows with the number of merchants and endpoints.
+-- Reads how much work waits; the script takes longer with more merchants and endpoints.
 -- ARGV: none
 -- Returns: {now (ms), refreshes, deliveries, pending, dead, held, refusals (reason, count, …), notifications in receivers' spools,
 --          receivers that reported within a minute, why their spools store nothing (reason, …),
 --          refused bodies (merchant:reason, count, last (ms), …), the latest first, what an old copy lacks ("from:to" in ms, or "")};
---          refreshes and deliveries are {due, late since (ms, or ""), of these in paused lanes, oldest of those (ms, or "")}
+--          refreshes and deliveries are {how many are due, late since (ms, or ""), how many of them are in paused lanes, since when the
+--          oldest of these is due (ms, or "")}
 -- uses: lanes
 
 local MOST_BODIES = 200
 
--- A lane that wants a worker is late since then; one that does not, though something in it is due, is paused: by its endpoint (a
--- breaker, Retry-After, its limits) or because i'mport fails.
+-- A lane that needs a worker now is late since it needed one. A lane that needs none although it has due members is paused: by its
+-- endpoint (a breaker, Retry-After, its limits), or because i'mport fails.
 local function tally(lane, sum)
   local due = redis.call("ZCOUNT", k("due", lane), "-inf", int(now()))
   sum.due = sum.due + due + redis.call("ZCARD", k("leased", lane))

@@ -1,13 +1,14 @@
--- Reads events in their order, with all that belongs to them, as it is stored: what is written to history again, or without its buyer.
--- As many as have about so many bytes together, one at least. Events that show the same object come together, however large it is.
+-- Reads events in their order, as they are stored, with all that belongs to them, so that they can be written again: to history, or without
+-- their buyer. Reads as many as have about so many bytes together, but at least one. Events that show the same object come together,
+-- however large it is.
 -- ARGV: their payment ("merchant/imp_uid", or "" for events of none), their type (of events of none), behind which place, most events,
 --       most bytes
--- Returns: {revision, place of the last (or "" where none follows), per event {id, place of its object or 0, its fields, deliveries {id, fields,
---          attempts}}, objects}
+-- Returns: {revision, place of the last (or "" if none follows), per event {id, place of its object or 0, its fields, deliveries {id,
+--          fields, attempts}}, objects}
 -- uses: deliveries outbox rows snapshots
 local p, type_, after, most, most_bytes = take(), take(), take(), take_number(), take_number()
 
--- Returns: those behind the place, each {id, its place}; one more than `most` where there are more
+-- Returns: the events behind the place, each {id, its place}; one more than `most` if there are more
 local function behind()
   local found = {}
   if p == "" then
@@ -21,7 +22,7 @@ local function behind()
   return found
 end
 
--- The ids of an event's deliveries; those of a row are read once.
+-- The ids of an event's deliveries. Each row is read once.
 local of_row, ids_of = {}, {}
 local function deliveries_of(e)
   if not of_row[e.row.key] then

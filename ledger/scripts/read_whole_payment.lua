@@ -1,4 +1,4 @@
--- Reads the record of a payment. What changes it later gets a greater revision.
+-- Reads the record of a payment. Later changes of it get a greater revision.
 -- ARGV: merchant, imp_uid
 -- Returns: {revision, last changed at (ms, or ""), next look at (ms, or ""), {head, record, i'mport's object} or {}}
 -- uses: lanes outbox payments records

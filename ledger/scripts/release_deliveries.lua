@@ -1,6 +1,6 @@
--- Puts into the lane what waits for an earlier event of its payment: the endpoint is not ordered any more. Bounded work.
+-- Puts deliveries into the lane that wait for an earlier event of their payment: the endpoint is no longer ordered. Bounded work.
 -- ARGV: endpoint, cursor ("0" at first)
--- Returns: {lanes to kick, the cursor to go on with, "0" at the end}
+-- Returns: {lanes to kick, cursor to go on with, "0" at the end}
 -- uses: deliveries lanes
 local MOST = 500
 local ep, cursor_before = take(), take()

@@ -1,4 +1,4 @@
--- Ends leases with nothing done: what was held is due at once.
+-- Releases leases: their members are untouched, and due at once.
 -- ARGV: how many, (lane, member, token)…
 -- Returns: {lanes to kick}
 -- uses: lanes leases

@@ -1,11 +1,11 @@
--- Removes payments that have not changed for long, the oldest first, with their events, deliveries and attempts: a few
--- at a time, and only once history has all of it. One that still waits for something stays, and is considered again in a day, or sooner
--- where retention is shorter; a cancellation at a merchant that was deleted is not waited for.
--- A payment's record goes first and its events after it, put_back.lua writes them the other way round: so the ledger has all events of a
--- payment whose record it has.
--- ARGV: not changed since (ms), where the outbox ended a while ago, when that was (ms), how many rows to remove, about, place that history
---       has reached, as it says itself ("" where only Redis was asked)
--- Returns: {payments removed, 1 where more may leave now else 0}; false where history does not have what the outbox had, or is being
+-- Removes payments that have not changed for long, the oldest first, with their events, deliveries and attempts: a few at a time, and only
+-- once history has all of them. A payment that still waits for something stays, and is considered again in a day, or sooner if retention is
+-- shorter; but no payment waits for a cancellation at a deleted merchant.
+-- A payment's record goes first and its events after it; put_back_events.lua and put_back_payment.lua write them the other way round. So
+-- the ledger has all events of a payment whose record it has.
+-- ARGV: not changed since (ms), where the outbox ended a while ago, when that was (ms), about how many rows to remove, the place that
+--       history says it has reached ("" if only Redis was asked)
+-- Returns: {payments removed, 1 if more may leave now else 0}; false if history does not have what the outbox had by then, or is being
 --          written again
 -- uses: orders payments places records retention
 local DAY = 86400000
@@ -19,7 +19,7 @@ local function waits_for_something(m, imp, head, has_waiting)
   return head and head.is_cancelling and not redis.call("ZSCORE", k("merchants", "deleted"), m)
 end
 
--- Removes a payment of an order; with the last of them, what the merchant expects for it.
+-- Removes a payment from the list of its order; with the last payment, also what the merchant expects for the order.
 local function unlist_under_order(m, number, imp)
   if number == "" then return end
   local left = ""
@@ -30,14 +30,14 @@ local function unlist_under_order(m, number, imp)
     redis.call("HSET", k("pays", m), number, left)
   else
     redis.call("HDEL", k("pays", m), number)
-    -- First that history is to be asked for it from now on.
+    -- First: from now on, history is asked for the expectation.
     if redis.call("HEXISTS", k("orders", m), number) == 1 then redis.call("HSET", k("orders", m), "", "1") end
     redis.call("HDEL", k("orders", m), number)
   end
 end
 
 local function remove_record(p, m, imp, merchant_uid)
-  -- First, so that whoever looks at it from now on asks history for it.
+  -- First: from now on, history is asked for the payment.
   if tonumber(redis.call("GET", k("left")) or 0) < before then redis.call("SET", k("left"), int(before)) end
   redis.call("HDEL", k("pay", p), "head", "record", "object")
   unlist_under_order(m, merchant_uid, imp)
@@ -65,7 +65,7 @@ local function remove(p)
     remove_record(p, m, imp, head.merchant_uid)
     rows = rows + 1
   end
-  -- Few by few where there are many, so that others need not wait for them.
+  -- If the row has many events and deliveries, only some go at a time, so that Redis serves others in between.
   local names, events = {}, {}
   for i = 1, #row, 2 do
     if rows >= most then break end
@@ -85,7 +85,7 @@ local function remove(p)
   return true
 end
 
--- Redis allows this when it is full, and then all that follows.
+-- A full Redis allows this command, and then all commands after it.
 redis.call("ZREM", k("ageing"), "")
 local removed, names = 0, redis.call("ZRANGEBYSCORE", k("ageing"), "-inf", int(before), "LIMIT", 0, most)
 for _, p in ipairs(names) do

@@ -1,4 +1,4 @@
 -- Removes the heartbeat of a worker that has stopped as it should.
 -- ARGV: name
--- Returns: 1, or 0 where there was none
+-- Returns: 1, or 0 if there was none
 return redis.call("HDEL", k("workers"), take())

@@ -1,10 +1,10 @@
--- Lengthens leases that are still held, and records that workers can renew theirs: where none could for a while, ended leases are left alone
--- for a moment (shared/leases.lua).
+-- Lengthens leases that are still held, and records that workers can renew theirs. If none could for a while, claims leave ended leases
+-- alone for a moment (shared/leases.lua).
 -- ARGV: lease (ms), how many, (lane, member, token)…
 -- Returns: {lanes to kick}
 -- uses: lanes leases
 local lease_ms, lanes = take_number(), {}
-redis.call("DEL", k("probe"))  -- there is none: what a script writes after a first DEL, Redis allows when it is full, too
+redis.call("DEL", k("probe"))  -- there is no such key; but after a first DEL, even a full Redis allows all commands of a script
 
 local open, last = unpack(redis.call("MGET", k("open"), k("renewed_at")))
 if open then

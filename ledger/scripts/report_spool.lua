@@ -1,6 +1,5 @@
--- Records how many notifications wait in a receiver's spool, and why it stores nothing, if so; removes receivers that have been
--- silent for a minute. It removes something before it adds something: then it may also write in a full Redis, which is when
--- spools fill.
+-- Records how many notifications wait in a receiver's spool and, if it stores nothing, why; removes receivers that have been silent for a
+-- minute. It removes something before it adds something, so that even a full Redis lets it write: that is when spools fill.
 -- ARGV: receiver, how many, reason (or "")
 -- Returns: 0
 local receiver, waiting, reason = take(), take(), take()

@@ -1,5 +1,5 @@
--- Records a worker's heartbeat; removes workers that have been silent for long. It removes something before it adds something: then it
--- may also write in a full Redis, in which workers should not seem dead.
+-- Records a worker's heartbeat; removes workers that have been silent for long. It removes something before it adds something, so that
+-- even a full Redis lets it write: workers must not seem dead because Redis is full.
 -- ARGV: name, row (JSON), removed after (ms)
 -- Returns: 0
 local name, row, removed_after = take(), take(), take_number()

@@ -1,6 +1,6 @@
--- Replaces a merchant's credentials by the same, sealed anew, if they are still what was read.
--- ARGV: merchant, imp_key and imp_secret as they were read, imp_key, imp_secret (all sealed)
--- Returns: 1, or 0 where they were replaced since
+-- Stores a merchant's credentials sealed anew, unless they were replaced since they were read.
+-- ARGV: merchant, imp_key and imp_secret as they were read, new imp_key, new imp_secret (all sealed)
+-- Returns: 1, or 0 if they were replaced
 -- uses: outbox
 local m, known_key, known_secret, imp_key, imp_secret = take(), take(), take(), take(), take()
 local row = k("merchant", m)

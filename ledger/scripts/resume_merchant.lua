@@ -1,4 +1,4 @@
--- i'mport answers again: what stalled while it failed is due now.
+-- Ends a merchant's pause, because i'mport answers again: payments that stalled are due now.
 -- ARGV: merchant
 -- Returns: {lanes to kick}
 -- uses: lanes payments

@@ -16,14 +16,14 @@ if is_hidden(e) then return {{}, {"hidden"}} end
 
 local live, replay = unpack(lanes_of_endpoint(ep))
 if d.state == "pending" then
-  -- One that is being sent is not sent a second time.
+  -- A delivery that is being sent is not sent a second time.
   if is_leased(live, id) or is_leased(replay, id) then return {{}, {"due"}} end
   local earlier = predecessor(d)
   if earlier then return {{}, {"waits", earlier}} end
   redis.call("ZREM", k("due", replay), id)
   index_lane(replay)
 end
--- It may be pending already, and listed as dead, where a script before this one ended halfway.
+-- If an earlier script ended halfway, the delivery may be pending already, but still be listed as dead.
 list(k("dlvs", "s", ep .. "/dead"), id, nil)
 d.state, d.next_at, d.reason, d.waits_for = "pending", int(now()), because("retry_requested"), nil
 touch(live, id, now())

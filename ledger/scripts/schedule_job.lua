@@ -1,5 +1,5 @@
 -- Makes a long-running job due.
--- ARGV: lane, id, due in (ms), only if new (0 or 1): where it is neither due nor under way
+-- ARGV: lane, id, due in (ms), only if it is new (0 or 1), which means neither due nor under way
 -- Returns: {lanes to kick}
 -- uses: lanes
 local lane, id, due_in, if_new = take(), take(), take_number(), take_flag()

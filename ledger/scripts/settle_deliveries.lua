@@ -5,7 +5,7 @@
 --       history)…; how many endpoints' places change, then per endpoint: id, its places as they were read, its places,
 --       whether they are halved, whether the endpoint's capacity changes (0 or 1 each)
 -- Returns: {lanes to kick, {per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}, {per endpoint whose places
---          change: {1, or 0 where they had been replaced since, its places, the token from which on answers count}}}
+--          change: {1, or 0 if they had been replaced since, its places now, the token from which on answers count}}}
 -- uses: deliveries endpoints lanes leases outbox reasons replays
 
 local MOST_ATTEMPTS = 100
@@ -16,7 +16,7 @@ local function is_unwell(ep)
   return health[ep] ~= ""
 end
 
--- Keeps the latest attempts. Returns: how many count towards the schedule; those that were repeated at once do not
+-- Keeps the latest attempts. Returns: how many count towards the schedule: 1 at most, because repeating one at once does not count
 local function keep_attempts(d, r)
   if #r.attempts == 0 then return 0 end
   local made = tonumber(d.made or 0)
@@ -41,7 +41,7 @@ local function keep_attempts(d, r)
   return r.verdict ~= "disable" and 1 or 0
 end
 
--- Whether the endpoint has started afresh since this was claimed: then an answer that would stop it no longer counts.
+-- Whether the endpoint has started afresh since this delivery was claimed: then an answer that would stop it no longer counts.
 local function is_outdated(ep, token)
   return tonumber(token) < tonumber(redis.call("HGET", k("lane", "deliver/" .. ep), "fresh_from") or 0)
 end
@@ -60,7 +60,7 @@ local function change_places(p, may_write)
   if not may_write or (places or "") ~= p.before then return {0, places or "", since or "0"} end
   redis.call("HSET", k("endpoint", p.ep), "places", p.after)
   if p.is_halved then
-    -- What is under way shows what the places were before: it neither halves them again nor lets them grow.
+    -- Callbacks under way were sent with the old places: their answers neither halve the new ones nor let them grow.
     since = int(tonumber(redis.call("GET", k("seq"))) + 1)
     redis.call("HSET", k("endpoint", p.ep), "places_since", since)
   end
@@ -71,7 +71,7 @@ local function change_places(p, may_write)
   return {1, p.after, since or "0"}
 end
 
--- The deliveries to write, and those that wait for them.
+-- The deliveries to write: the settled ones, and those that waited for them.
 local changed = {}
 
 local function settle(d, r)
@@ -87,18 +87,18 @@ local function settle(d, r)
   d.state, d.next_at, d.reason, d.requested = final or d.state, at and int(at), r.reason, nil
   changed[#changed + 1] = d
   if final then
-    -- It may be over already, and listed as it was, where a script before this one ended halfway.
+    -- If an earlier script ended halfway, the delivery may be over already, but still be listed as pending.
     list(k("dlvs", "s", ep .. "/pending"), d.id, nil)
     changed[#changed + 1] = advance(lanes, d, final == "dead")
     if d.replay_id then count_replayed(d, final == "delivered" and "delivered" or "failed") end
   end
-  -- A worker disables it beforehand, together with the event about it (note_health.lua); this is for a worker that could not.
+  -- The worker has disabled it already, together with the event about it (note_health.lua); this is for a worker that could not.
   if r.verdict == "disable" and redis.call("HGET", k("endpoint", ep), "state") == "enabled" then disable_endpoint(ep, r.reason) end
   if r.lane_wait then pause_endpoint(ep, r.lane_wait) end
   return at
 end
 
--- All are read before the first is written.
+-- All deliveries are read before the first is written.
 local results, answers = {}, {}
 for i = 1, take_number() do
   results[i] = {lane = take(), id = take(), token = take(), verdict = take(), wait = take_number(), reason = take_text(),
@@ -118,7 +118,7 @@ find_deliveries(ids)
 local tokens, settled, due = {}, {}, {}
 for lane, some in pairs(of_lane) do
   tokens[lane], settled[lane], due[lane] = tokens_of(lane, some), {}, {}
-  redis.call("HDEL", k("tokens", lane), "")  -- first, because Redis allows this when it is full, and then all that follows
+  redis.call("HDEL", k("tokens", lane), "")  -- first: a full Redis allows this command, and then all commands after it
 end
 local is_settled = {}
 for i, r in ipairs(results) do
@@ -138,11 +138,11 @@ for i, r in ipairs(results) do
 end
 save_all(changed)
 
--- Where nothing was settled this would be the first write, which Redis may refuse.
+-- If nothing was settled, this would be the first write of the script, which a full Redis refuses.
 local may_write = next(is_settled) ~= nil
 for i, change in ipairs(changes) do places[i] = change_places(change, may_write) end
 
--- Last: where Redis refuses one of these, the lease ends and it is sent again.
+-- Leases end last: if Redis refuses a command before that, the lease runs out and the delivery is sent again.
 append_to_outbox()
 for lane, some in pairs(settled) do release_all(lane, some, due[lane]) end
 

@@ -1,7 +1,8 @@
--- Stops a replay and takes out again what it has queued and no worker is sending. A delivery that existed before is as it was; one that
--- the replay made is discarded, or dead where attempts have failed. What is being sent is left alone: if it fails, it is not tried again.
--- ARGV: replay, most, lane of its job (whose next step goes on where a request broke off)
--- Returns: {state, how many were considered}; {"unknown", 0} where there is no such replay
+-- Stops a replay and takes out the deliveries that it has queued and no worker is sending. A delivery that existed before gets its old
+-- state back. One that the replay made is discarded, or dead if attempts have failed. One that is being sent is left alone: if it fails,
+-- it is not tried again.
+-- ARGV: replay, most, lane of its job (if this request breaks off, the job's next step goes on)
+-- Returns: {state, how many were considered}; {"unknown", 0} if there is no such replay
 -- uses: deliveries lanes outbox reasons
 local GOES_ON_IN = 1000
 local rpl, most, job_lane = take(), take(), take()

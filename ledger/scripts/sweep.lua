@@ -4,7 +4,7 @@
 -- uses: lanes leases memory
 local limit, lease_ms = take(), take_number()
 local PRESSURE_MS = 2000
-local SHORTEST_MS = 50  -- so that many lanes that are due one after the other are not a sweep each
+local SHORTEST_MS = 50  -- so that many lanes that are due shortly after each other share a sweep
 -- Under memory pressure nothing new is claimed (see leases.lua).
 local pressed = not has_memory_for(0)
 if pressed then
@@ -13,8 +13,8 @@ else
   redis.call("DEL", k("memory_pressure"))
 end
 
--- Lanes that want no worker for longer than a lease: maybe only because a lease was written before Redis' clock was put back. Some of
--- them each time.
+-- Lanes that need no worker for longer than a lease lasts: perhaps only because a lease was written before Redis' clock was put back. Each
+-- sweep looks at some of them.
 local AT_ONCE = 100
 local later = "(" .. int(now() + lease_ms)
 local pages = math.ceil(redis.call("ZCOUNT", k("lanes"), later, "+inf") / AT_ONCE)
@@ -31,7 +31,7 @@ for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), "-inf", int(now())
   if kick(lane, now()) then kicks[#kicks + 1] = lane end
 end
 
--- A lane that is due is looked after again until somebody has claimed it.
+-- While a lane is due, the sweep comes back to it, until a worker has claimed it.
 local first = score(redis.call("ZRANGE", k("lanes"), 0, 0, "WITHSCORES"))
 local rest = SWEEP_AGAIN_MS
 if pressed or first and first <= now() then

@@ -1,6 +1,6 @@
 -- Reads whether merchants take webhooks with these tokens.
 -- ARGV: how many, (merchant, hash of the webhook token or "")…
--- Returns: per question 1 or 0; false where the ledger is not open
+-- Returns: per merchant and token 1 or 0; false if the ledger is not open
 -- uses: merchants opening
 if not is_open() then return false end
 local answers, refuses = {}, false

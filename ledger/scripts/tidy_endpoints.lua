@@ -1,4 +1,4 @@
--- Removes what is left of endpoints that were deleted, once all of their deliveries are settled.
+-- Removes what is left of deleted endpoints, once all of their deliveries are settled.
 -- ARGV: deleted before (ms), limit
 -- Returns: how many
 -- uses: lanes

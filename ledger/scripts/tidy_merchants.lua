@@ -1,4 +1,4 @@
--- Drops the work of merchants that were deleted long ago: their payments are no longer dirty, the notifications behind these are
+-- Drops the work of merchants that were deleted long ago: their payments are no longer dirty, the notifications that wait for these are
 -- rejected, and the progress of their automatic reconciliation is removed. Their lanes stay closed.
 -- ARGV: deleted before (ms), limit
 -- Returns: how many payments

@@ -1,4 +1,4 @@
--- Removes the items that history has, but for the last one: its place is where the outbox ends.
+-- Removes the items that history has, except the last one, which shows the place that history has reached (see read_items.lua).
 -- ARGV: place of the last item that history has
 -- Returns: how many
 local recorded = take()

@@ -1,6 +1,6 @@
 -- Tries commands on a key that holds nothing, so that a missing right is found before the command is needed.
 -- ARGV: the calls (JSON: [[command, argument, …], …]; "?" is the key)
--- Returns: what was refused, {command, why, …}
+-- Returns: the refused commands, {command, why, …}
 local key = k("probe")
 local refused = {}
 for _, call in ipairs(cjson.decode(take())) do

@@ -1,6 +1,6 @@
 -- Counts an attempt to sign in, unless there were too many.
 -- ARGV: source, most attempts of one source, most of all, how long they are remembered (ms)
--- Returns: 0, or after how long it may be tried again (ms)
+-- Returns: 0, or after how long the source may try again (ms)
 local source, of_source, of_all, remembered = take(), take_number(), take_number(), take()
 local attempts = k("sign_ins")
 local left = redis.call("PTTL", attempts)

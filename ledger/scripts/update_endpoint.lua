@@ -1,6 +1,6 @@
 -- Replaces an endpoint's row, if it is still the one that was read.
 -- ARGV: endpoint, row as it was read, new row (JSON), subscription, max_in_flight, rate_limit (a second, or ""),
---       starts afresh (0 or 1): because it is sent to in another way
+--       whether it starts afresh (0 or 1), because its URL or headers change
 -- Returns: "unknown", "changed" or "updated"
 -- uses: endpoints lanes outbox
 local ep, known, row, subscription, max_in_flight, rate_limit, starts_afresh =

@@ -1,6 +1,6 @@
 -- Makes deliveries due that wait for their next attempt: the endpoint has started afresh. Bounded work.
 -- ARGV: endpoint, most of each lane
--- Returns: {lanes to kick, 1 where more may be left, else 0}; what has failed since is not meant
+-- Returns: {lanes to kick, 1 if more may be left, else 0}
 -- uses: lanes
 local ep, most = take(), take_number()
 local left, lanes = 0, {}

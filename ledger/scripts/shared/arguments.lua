@@ -17,19 +17,19 @@ local function take_text()
   return text ~= "" and text or nil
 end
 
--- 1 or 0.
+-- A flag, passed as 1 or 0.
 local function take_flag()
   return take() == "1"
 end
 
--- Rows of so many columns, flat; the argument before them is their count.
+-- Rows of so many columns, as one flat list; the argument before them says how many rows there are.
 local function take_rows(columns)
   local rows = {}
   for i = 1, take_number() * columns do rows[i] = take() end
   return rows
 end
 
--- All that are left, however many: more than fit on Lua's stack.
+-- All arguments that are left; there may be more than fit on Lua's stack.
 local function take_rest()
   local rest = {}
   for i = 1, #ARGV - arguments_read do rest[i] = take() end

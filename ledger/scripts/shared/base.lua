@@ -22,14 +22,14 @@ local function int(number)
   return string.format("%.0f", number)
 end
 
--- The same of this moment, which many rows of a batch have.
+-- The present time as text, which many rows of a batch share.
 local moment
 local function this_moment()
   moment = moment or int(now())
   return moment
 end
 
--- The score in the answer to a ZRANGE of one member WITHSCORES; nil where there is none.
+-- The score in the answer to a ZRANGE of one member WITHSCORES; nil if there is none.
 local function score(answer)
   return answer[2] and tonumber(answer[2])
 end
@@ -44,8 +44,8 @@ local function with_all(command, key, args)
   end
 end
 
--- Sets a key that expires after so many ms, unless it exists. One that expires later than that was set before Redis' clock was put
--- back, and is replaced. Returns: whether it was set
+-- Sets a key that expires after so many ms, unless it exists. A key that expires later than that was set before Redis' clock was put
+-- back; it is replaced. Returns: whether it was set
 local function take_for(name, ms)
   if redis.call("SET", name, "1", "NX", "PX", ms) then return true end
   if redis.call("PTTL", name) <= ms then return false end
@@ -65,11 +65,11 @@ local append_to_outbox = function() end
 -- Notes that the outbox may lack what a script has changed (see outbox.lua).
 local note_lacking = function() end
 
--- What only pages and statistics read is written when the script is done, so that a batch writes each list and each counter once.
--- No script reads a list that it has changed, and a row is listed after it was written: Redis may refuse to write it.
+-- Lists and counters are written when the script is done, so that a batch writes each of them once. No script may read a list that it
+-- has changed. A row is listed only after it was written, because Redis may refuse to write it.
 local listed, counted = {}, {}
 
--- Puts a member into a list (a sorted set) with a score, or takes it out (nil).
+-- Puts a member into a list (a sorted set) at a place (its score), or takes it out if the place is nil.
 local function list(key, member, place)
   listed[key] = listed[key] or {}
   listed[key][member] = place or false

@@ -1,16 +1,16 @@
 -- Deliveries, each packed in the row of its event. A script reads one once, changes it in Lua and writes it back.
 -- uses: lanes outbox reasons rows
 
--- `log`: its latest attempts (JSON); `of`: the merchant, of one of no payment. At an ordered endpoint the deliveries of a payment follow each
--- other: one that `waits_for` another is in no lane until that is over, and that is `followed_by` it.
+-- `log`: the latest attempts (JSON). `of`: the merchant, if the event belongs to no payment. At an ordered endpoint, a payment's deliveries
+-- form a chain: a delivery that `waits_for` another is in no lane until that one is over, and that one is `followed_by` it.
 local DELIVERY = {"log", "type", "sequence", "state", "created_at", "attempts", "made", "next_at", "reason", "replay", "sent_after",
   "waits_for", "followed_by", "replay_id", "state_before", "reason_before", "requested", "of"}
--- Deliveries are listed while they are pending, and while they are dead, to be counted.
+-- Pending and dead deliveries are listed, so that they can be counted.
 local IS_LISTED = {pending = true, dead = true}
 
 local deliveries = {}
 
--- The event and the endpoint of a delivery's id, nil for what is none.
+-- The event and the endpoint in a delivery's id; nil for any other text.
 local function parts_of(id)
   return string.match(id, "^([^.]+)%.(.+)$")
 end
@@ -25,7 +25,7 @@ local function known_delivery(id, fields)
   return d
 end
 
--- A delivery from what its row has of it; nil where it has nothing.
+-- A delivery, unpacked from its field of the row; nil if there is no such field.
 local function load_delivery(id, text)
   if not text then
     deliveries[id] = false
@@ -36,7 +36,7 @@ local function load_delivery(id, text)
   return d
 end
 
--- The delivery of this id, nil where there is none.
+-- The delivery of this id; nil if there is none.
 local function delivery(id)
   local known = deliveries[id]
   if known ~= nil then return known or nil end
@@ -87,7 +87,7 @@ local function save(d)
   save_all({d})
 end
 
--- Writes a delivery that history has as it is.
+-- Writes a delivery without appending it to the outbox: history has it already.
 local function rewrite(d)
   local fields = {}
   put_delivery(d, fields)
@@ -99,28 +99,28 @@ local function end_delivery(d, state, reason)
   d.state, d.next_at, d.reason = state, nil, reason
 end
 
--- Whether a delivery holds back those that follow it. One that a replay sends again does not.
+-- Whether a delivery holds back those that follow it. A delivery that a replay sends again does not.
 local function holds_back(d)
   return d and d.state == "pending" and not d.replay_id
 end
 
--- A delivery is over: the first of those that follow it and are not over goes into the lane, which is added to `lanes`. If this one is
--- dead, its reason says so. Returns: that one, for the caller to save, or nil
+-- Call this when a delivery is over. It puts the next delivery of the chain that is not over into the lane, and adds that to `lanes`. If
+-- this one has died, the reason of the next one says so. Returns: the next one, for the caller to save, or nil
 local function advance(lanes, d, died)
-  if d.waits_for then return nil end  -- whoever settles what this one waited for comes past it
+  if d.waits_for then return nil end  -- when the delivery that this one waits for is over, the chain goes on from there
   local following = d
   repeat
     following = following.followed_by and delivery(following.followed_by)
   until not following or holds_back(following)
   if not following or not following.waits_for then return nil end
-  touch("deliver/" .. d.ep, following.id, now())  -- first: where it is not saved then, this is done again
+  touch("deliver/" .. d.ep, following.id, now())  -- first: if Redis then refuses to save it, this is done again
   lanes["deliver/" .. d.ep] = true
   following.waits_for, following.next_at = nil, int(now())
   if died then following.sent_after = d.id end
   return following
 end
 
--- The delivery that one waits for: the first of those that precede it. nil where it does not wait
+-- The id of the delivery that holds this one back: the first of the chain that is not over. nil if none does
 local function predecessor(d)
   local first = nil
   local before = d.waits_for and delivery(d.waits_for)
@@ -136,7 +136,7 @@ local function fields_of_delivery(d)
   return listed_fields(DELIVERY, d, {"event", d.event, "endpoint", d.ep, "merchant", d.m, "imp_uid", d.imp})
 end
 
--- `outbox` tells history what a delivery is now.
+-- outbox.lua calls this to append a delivery as it is now.
 function describe.delivery(id)
   local d = deliveries[id]
   -- Its payment has changed, too (see remove_payments.lua).

@@ -1,14 +1,14 @@
 -- An endpoint's state, and the pauses of its lanes.
 -- uses: lanes outbox
 
--- The endpoint's state and merchant; nil for one that is unknown or deleted.
+-- The endpoint's state and merchant; nil if it is unknown or deleted.
 local function registered(ep)
   local state, m = unpack(redis.call("HMGET", k("endpoint", ep), "state", "merchant"))
   if not state or state == "deleted" then return nil end
   return state, m
 end
 
--- From now on its deliveries are held: its lanes are not claimed. The caller indexes these.
+-- From now on its deliveries are held: its lanes are not claimed. The caller indexes the lanes.
 local function disable_endpoint(ep, reason)
   set_endpoint(ep, "state", "disabled", "disabled_reason", reason, "disabled_at", int(now()))
   close_lanes(lanes_of_endpoint(ep))
@@ -21,8 +21,8 @@ local function end_pause(ep)
   end
 end
 
--- An endpoint that is enabled, or sent to in another way, starts afresh, with the health that was stored for that case (see
--- note_health.lua): results of deliveries claimed before that do not count.
+-- An endpoint starts afresh when it is enabled, or when its URL or headers change: with the health that was stored for that case (see
+-- note_health.lua). Results of deliveries that were claimed before do not count.
 local function start_afresh(ep)
   local row, live = k("endpoint", ep), "deliver/" .. ep
   local fresh_from = int(redis.call("INCR", k("seq")))

@@ -9,7 +9,7 @@ local function subscribes(subscription, filters)
   return false
 end
 
--- Whether an event is of a payment that does not exist for its merchant: of a test channel, which it does not include (any more).
+-- Whether an event's payment does not exist for its merchant: it is of a test channel, and the merchant does not include these (any more).
 local function is_hidden(e)
   return e.sandbox == "1" and redis.call("HGET", k("merchant", e.row.m or e.of), "include_sandbox") ~= "1"
 end
@@ -21,8 +21,8 @@ local function new_delivery(e, ep, replay)
     created_at = at, replay = replay, of = e.of})
 end
 
--- The latest unsettled delivery of a payment to an ordered endpoint, which the next one waits for; nil for none. The row notes the
--- latest from the second one on, as most payments have one.
+-- The latest unsettled delivery of a payment to an ordered endpoint, which the next one waits for; nil if there is none. The row has a
+-- field for it only from the second delivery on, because most payments have just one.
 local function latest_delivery(p, ep)
   local event = redis.call("HGET", k("pay", p), "t:" .. ep)
   if event then
@@ -40,20 +40,20 @@ local function latest_delivery(p, ep)
 end
 
 -- Puts an event among the fields with which its row is written: id, type, sequence, silent, sandbox, about, body, entry (for history),
--- `of` (its merchant, where it belongs to no payment).
+-- `of` (its merchant, if it belongs to no payment).
 local function put_event(e, fields)
   e.recorded_at = this_moment()
   fields[#fields + 1] = "e:" .. e.id
   fields[#fields + 1] = packed(EVENT, e)
 end
 
--- Has history see an event of a merchant.
+-- Appends an event of a merchant to the outbox.
 local function append_event(e, m)
   append_entry(e.entry, {merchant = m, recorded_at = now(), silent = e.silent == "1"})
 end
 
--- Records an event of no payment with its deliveries to these endpoints, and puts them into their lanes, added to `lanes`: first, as a
--- claim drops what it does not find.
+-- Records an event that belongs to no payment, with its deliveries to these endpoints. They go into their lanes, which are added to
+-- `lanes`, before the row is written: a claim drops a delivery that it does not find.
 local function record_event(lanes, e, endpoints)
   local fields, made = {}, {}
   put_event(e, fields)

@@ -1,4 +1,4 @@
--- Lanes: what is due, what is leased, and when a lane wants a worker.
+-- Lanes: which members are due or leased, and when a lane needs a worker.
 
 local function lanes_of_endpoint(ep)
   return {"deliver/" .. ep, "replay/" .. ep}
@@ -12,13 +12,13 @@ local function name_of(lane)
   return string.match(lane, "/(.*)$")
 end
 
--- The other lane of an endpoint: its live deliveries and its replays share one capacity. nil for other lanes
+-- The other lane of the same endpoint: live deliveries and replays share one capacity. nil for the other kinds of lanes
 local function sibling(lane)
   local kind, name = string.match(lane, "^(%a+)/(.*)$")
   return kind == "deliver" and "replay/" .. name or kind == "replay" and "deliver/" .. name or nil
 end
 
--- Since when, or from when on, an unleased member is due (ms); nil where it is not.
+-- When an unleased member is due (ms, past or future); nil if it is not.
 local function due_at(lane, member)
   return tonumber(redis.call("ZSCORE", k("due", lane), member))
 end
@@ -45,13 +45,13 @@ local function leased_of_endpoint(lane)
   return n, ends
 end
 
--- Lanes that want a worker before the sweep would look by itself, and were not kicked -> when.
+-- Lanes that need a worker before the sweep would look by itself, and were not kicked -> when.
 local soon = {}
 
--- Records when a lane next wants a worker, or since when it does: when its first member is due or its first lease ends, whichever is
--- sooner. A lane whose `capacity` is used up waits for a lease to end, one with `not_before` (a breaker, a rate, Retry-After) until
--- then, one with `probe_until` for the probe that is under way. A `closed` lane wants no worker. What an operator requested waits
--- for none of that. Returns: that time (ms), or nil
+-- Records in `lanes` when a lane next needs a worker, or since when it has needed one: when its first member is due or its first lease
+-- ends, whichever is sooner. A lane whose `capacity` is used up waits until a lease ends. One with `not_before` (a breaker, a rate,
+-- Retry-After) waits until then, and one with `probe_until` for the probe that is under way. A `closed` lane needs no worker. A delivery
+-- that an operator requested waits for none of these. Returns: the time (ms), or nil
 local function index_lane(lane)
   local closed, not_before, probe_until, capacity, requested_at =
     unpack(redis.call("HMGET", k("lane", lane), "closed", "not_before", "probe_until", "capacity", "requested_at"))
@@ -76,8 +76,8 @@ local function index_lane(lane)
   elseif at > now() then
     redis.call("ZADD", k("lanes"), int(at), lane)
   else
-    -- It wants a worker since its oldest member is due, but not since before its pause ended: what piled up behind an endpoint that
-    -- was away for days is not late as soon as the endpoint is back (see read_stats.lua).
+    -- The lane has needed a worker since its oldest member was due, or since its pause ended if that was later: otherwise all that had
+    -- piled up behind an endpoint for days would count as late the moment the endpoint is back (see read_stats.lua).
     redis.call("ZADD", k("lanes"), "LT", int(now()), lane)
     redis.call("ZADD", k("lanes"), "GT", int(at), lane)
   end
@@ -91,7 +91,7 @@ local function kick(lane, at)
   return take_for(k("kicked", lane), 5000)
 end
 
--- Indexes a lane after a change. Returns: the lanes to kick: this one, or none
+-- Indexes a lane after a change. Returns: {this lane} if it is to be kicked, else {}
 local function index_and_kick(lane)
   return kick(lane, index_lane(lane)) and {lane} or {}
 end
@@ -105,7 +105,7 @@ local function set_not_before(lane, at)
   end
 end
 
--- Closed lanes want no worker until they are opened.
+-- Closed lanes need no worker until they are opened.
 local function close_lanes(lanes)
   for _, lane in ipairs(lanes) do redis.call("HSET", k("lane", lane), "closed", "1") end
 end
@@ -114,14 +114,14 @@ local function index_lanes(lanes)
   for _, lane in ipairs(lanes) do index_lane(lane) end
 end
 
--- Lanes whose members were changed and that were not indexed since.
+-- Lanes whose members have changed since they were last indexed.
 local touched_lanes = {}
 
 index_touched_lanes = function()
   for lane in pairs(touched_lanes) do index_lane(lane) end
 end
 
--- A lane of `soon` may be due before the sweep means to look. Where Redis refuses this, the sweep looks at the end of its rest.
+-- Wakes the sweep if a lane of `soon` is due before the sweep means to look. If Redis refuses this, the sweep looks when its rest ends.
 wake_the_sweep = function()
   local first
   for _, at in pairs(soon) do first = math.min(first or at, at) end
@@ -131,7 +131,7 @@ wake_the_sweep = function()
   redis.pcall("XADD", k("wake"), "MAXLEN", 1, "*", "at", int(first))
 end
 
--- Indexes these lanes (a set) after what is in them has changed, and those that share their capacity. Returns: those to kick
+-- Indexes lanes (a set) whose members have changed, and the lanes that share their capacity. Returns: the lanes to kick
 local function announce(lanes)
   local all, kicks = {}, {}
   for lane in pairs(lanes) do
@@ -147,8 +147,8 @@ local function announce(lanes)
   return kicks
 end
 
--- Ends leases of a lane. A member is due again at `due[member]` (nil: it is not), or at the time it was touched while leased,
--- whichever is sooner.
+-- Ends leases of a lane. Each member is due again at `due[member]` (nil: not at all), or at the due time that it got while it was
+-- leased, whichever is sooner.
 local function release_all(lane, members, due)
   if #members == 0 then return end
   touched_lanes[lane] = true
@@ -168,14 +168,14 @@ local function release_all(lane, members, due)
   redis.call("HDEL", k("tokens", lane), unpack(members))
   with_all("ZADD", k("due", lane), due_again)
   with_all("ZREM", k("touched", lane), were_touched)
-  redis.call("ZREM", k("leased", lane), unpack(members))  -- last: where Redis refuses one of these, the lease ends in time
+  redis.call("ZREM", k("leased", lane), unpack(members))  -- last: if Redis refuses a command before it, the lease still ends in time
 end
 
 local function release(lane, member, at)
   release_all(lane, {member}, {[member] = at})
 end
 
--- Makes members due at `at`, or leaves those where they are that are due sooner. One that is leased stays so, and is due after that.
+-- Makes members due at `at`, except those that are due sooner. A leased member stays leased, and is due once its lease ends.
 local function touch_all(lane, members, at)
   if #members == 0 then return end
   touched_lanes[lane] = true
@@ -196,7 +196,7 @@ local function touch(lane, member, at)
   touch_all(lane, {member}, at)
 end
 
--- Takes a member out, also one that is leased: its worker finds that its fencing token is gone.
+-- Takes a member out, even a leased one: its worker then finds that its fencing token is gone.
 local function remove_from_lane(lane, member)
   for _, set in ipairs({"due", "leased", "touched"}) do redis.call("ZREM", k(set, lane), member) end
   redis.call("HDEL", k("tokens", lane), member)

@@ -1,8 +1,8 @@
 -- Leases: how a claim takes members of a lane, and what becomes of leases that ended.
 -- uses: lanes
 
--- Begins a claim. Under memory pressure (see sweep.lua) nothing but retention is claimed: what is under way needs the memory that is
--- left; then the lane is kicked again in a second. A ledger that is not open hands out nothing. Returns: fencing token, whether to claim
+-- Begins a claim. Under memory pressure (see sweep.lua) only retention is claimed, because work under way needs the memory that is left.
+-- A ledger that is not open hands out nothing. In both cases the lane is kicked again in a second. Returns: fencing token, whether to claim
 local function begin_claim(lane)
   local token = redis.call("INCR", k("seq"))  -- first: Redis refuses it when it is full, and then nothing has happened
   local pressure, open = unpack(redis.call("MGET", k("memory_pressure"), k("open")))
@@ -14,8 +14,8 @@ local function begin_claim(lane)
   return token, true
 end
 
--- Cuts short what was written before Redis' clock was put back: whatever lasts for `ms` at most and ends later than that ends in `ms`
--- from now, unless its worker is alive and renews it. Returns: whether there was such a thing
+-- Shortens the leases, probe and rate of a lane that were written before Redis' clock was put back. A lease or probe lasts for `ms` at
+-- most: one that ends later than that now ends in `ms`, unless its worker renews it. Returns: whether anything was shortened
 local function shorten(lane, ms)
   local most, found = now() + ms, false
   if (score(redis.call("ZREVRANGE", k("leased", lane), 0, 0, "WITHSCORES")) or 0) > most then
@@ -39,18 +39,18 @@ local function shorten(lane, ms)
   return found
 end
 
--- Until when ended leases are left alone: Redis was away, and the workers that live have not had the time to renew theirs
--- (renew_leases.lua). Returns: that time (ms), or nil
+-- Until when ended leases must be left alone, because Redis was away and living workers have not had time to renew theirs yet
+-- (renew_leases.lua). Returns: that time (ms), or nil if there is no such reason
 local function left_alone_until()
   local last, again = unpack(redis.call("MGET", k("renewed_at"), k("renewed_again_at")))
   last, again = tonumber(last or nil), tonumber(again or nil)
   if not last or now() - last > UNRENEWED_MS then return now() + RENEW_WITHIN_MS end
-  -- One that is yet to come was written before Redis' clock was put back.
+  -- A time in the future was written before Redis' clock was put back.
   if again and again <= now() and now() < again + RENEW_WITHIN_MS then return again + RENEW_WITHIN_MS end
 end
 
--- Leases that ended belong to workers that died or were cut off: their members are due again. Those that none could renew while Redis was
--- away are lengthened instead. `ms` is how long a lease lasts.
+-- Makes the members of ended leases due again: their workers died or were cut off. If workers could not renew them because Redis was
+-- away, lengthens these leases instead. `ms` is how long a lease lasts.
 local function reclaim(lane, ms)
   if ms then shorten(lane, ms) end
   local lost = redis.call("ZRANGEBYSCORE", k("leased", lane), "-inf", int(now()), "LIMIT", 0, 1000)
@@ -63,7 +63,7 @@ local function reclaim(lane, ms)
     redis.call("HDEL", k("tokens", lane), member)
     redis.call("ZADD", k("due", lane), int(now()), member)
     redis.call("ZREM", k("touched", lane), member)
-    redis.call("ZREM", k("leased", lane), member)  -- last: where Redis refuses one of these, the lease is found again
+    redis.call("ZREM", k("leased", lane), member)  -- last: if Redis refuses a command before it, the lease is found again
   end
 end
 
@@ -81,7 +81,7 @@ local function lease(lane, members, token, ms)
   with_all("ZREM", k("due", lane), members)
 end
 
--- Whether this token is the one of the member's lease.
+-- Whether the member's lease has this token.
 local function holds(lane, member, token)
   return redis.call("HGET", k("tokens", lane), member) == token
 end

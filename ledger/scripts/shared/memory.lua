@@ -8,12 +8,12 @@ local function memory()
   return bytes("used_memory") - bytes("mem_not_counted_for_evict"), bytes("maxmemory")
 end
 
--- Then nothing new is claimed: what is under way needs the memory that is left.
+-- If it is, nothing new is claimed: work under way needs the memory that is left.
 local function is_nearly_full(used, most)
   return most > 0 and used >= most * NEARLY_FULL
 end
 
--- Whether so many more bytes leave Redis below that.
+-- Whether Redis would not be nearly full with so many more bytes.
 local function has_memory_for(bytes)
   local used, most = memory()
   return not is_nearly_full(used + bytes, most)

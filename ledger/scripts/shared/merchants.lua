@@ -8,7 +8,7 @@ end
 
 local token_hashes = {}
 
--- A merchant's webhook token decides.
+-- Whether a merchant takes a webhook with this token ("" for none): it must be the merchant's own.
 local function takes_webhook(m, token_hash)
   local wanted = token_hashes[m]
   if wanted == nil then
@@ -19,8 +19,8 @@ local function takes_webhook(m, token_hash)
   return wanted and wanted == token_hash
 end
 
--- Fails on a replica, which may lag behind (so may a primary that was demoted): i'mport does not send a webhook again after a 404,
--- so only the primary may refuse one. A replica refuses every write, even one that changes nothing.
+-- Fails on a replica, by a write that changes nothing: a replica refuses it. A replica, or a primary that was demoted, may lag behind, and
+-- i'mport does not send a webhook again after a 404: so only the primary may refuse one.
 local function must_be_primary()
   redis.call("DEL", k("merchant", ""))
 end

@@ -1,8 +1,8 @@
--- Notifications that wait for a refresh: fields `n:{id}` of their payment's row, each "received:entry", the entry of the outbox as a
--- receiver has packed it, or "received traceparent:entry" of one that is traced. One that is settled becomes a field `s:{id}`, its entry with what became of it: no script reads it again,
--- but a history that came back with an old copy is given it. It leaves with the payment.
+-- A notification that waits for a refresh is a field `n:{id}` of its payment's row: "received:entry", or "received traceparent:entry" if it
+-- is traced. The entry is the one for the outbox, as a receiver has packed it. A settled notification becomes a field `s:{id}`: its entry
+-- with the outcome, which is written again to a history that came back with an old copy. It leaves with the payment.
 
--- The ids of the notifications that wait for a payment, in no order.
+-- The ids of a payment's notifications that wait, in no order.
 local function waiting_for(p)
   local ids = {}
   for _, field in ipairs(redis.call("HKEYS", k("pay", p))) do
@@ -11,7 +11,7 @@ local function waiting_for(p)
   return ids
 end
 
--- These notifications (id, entry, …) of a payment wait no more; with them goes why they had to.
+-- Removes notifications (id, entry, …) of a payment from those that wait, and the reason why they had to wait.
 local function remove_waiting(p, answered)
   if #answered == 0 then return end
   local fields = {"trouble"}

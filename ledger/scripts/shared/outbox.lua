@@ -1,14 +1,14 @@
--- What a script changes that history shows, as entries (see schemas/outbox) of one item of the outbox, appended when the script is done.
--- What a row is then counts, however often it was written.
+-- Collects what a script changes and history shows, as entries (see schemas/outbox). When the script is done, they are appended to the
+-- outbox as one item, with each changed row as it is then, however often it was written.
 -- uses: reasons
 
 local MOST_FIELDS = 1000
 local item, changed = {}, {}
 
--- How many entries are being made or appended: more than none at the end of a script if Redis has refused it in the middle of that.
+-- How many of the functions below have begun and not ended. More than 0 at the end of a script: Redis refused a command in one of them.
 local unfinished = 0
 
--- An entry that a worker has packed. `stamp` (a table) has what only the script knows.
+-- Adds an entry that a worker has packed. `stamp` (a table) has what only the script knows.
 local function append_entry(entry, stamp)
   item[#item + 1] = "e"
   item[#item + 1] = entry
@@ -18,13 +18,14 @@ local function append_entry(entry, stamp)
   end
 end
 
--- An entry of the script's own.
+-- Adds an entry that the script itself makes.
 local function append_entry_of(kind, fields)
   fields.v, fields.kind = 1, kind
   append_entry(cmsgpack.pack(fields))
 end
 
--- Grows from script to script, also in a ledger that is begun anew: the greater one wins in history, whichever comes first.
+-- The revision of this script's changes. It grows from script to script, even in a ledger that is begun anew. Of two entries about the same
+-- row, history keeps the one with the greater revision, whichever comes first.
 local revised
 local function revision()
   if not revised then
@@ -45,7 +46,7 @@ local function number_in(text)
   return tonumber(text or "")
 end
 
--- A whole hash with its values, as `restore.lua` writes it again.
+-- A whole hash with its values; `put_back_hash` in restoring.lua writes it again.
 local function packed_hash(key)
   return cmsgpack.pack(redis.call("HGETALL", key))
 end
@@ -78,13 +79,13 @@ local function mark_changed(kind, id)
   changed[kind][id] = true
 end
 
--- Writes fields of a row that history shows.
+-- Writes fields of an endpoint's row, which history shows.
 local function set_endpoint(ep, ...)
   redis.call("HSET", k("endpoint", ep), ...)
   mark_changed("endpoint", ep)
 end
 
--- Returns: place of the item, or nil where there is nothing to tell
+-- Returns: place of the item, or nil if there was nothing to append
 append_to_outbox = function()
   unfinished = unfinished + 1
   for kind, ids in pairs(changed) do
@@ -103,7 +104,8 @@ append_to_outbox = function()
   return place
 end
 
--- By a command that nothing before this needs. A full Redis refuses it, but then nothing was changed.
+-- Notes it by a command that the functions above do not use, so that it works even if one of theirs was refused. A full Redis refuses it,
+-- but then nothing was changed.
 note_lacking = function()
   if unfinished > 0 then redis.pcall("SETNX", k("lacking"), "1") end
 end

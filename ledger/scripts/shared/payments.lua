@@ -4,7 +4,7 @@
 -- ms between two refreshes of a merchant's unknown payments: a flood of made-up ids costs one look-up a second.
 local UNKNOWN_EVERY = 1000
 
--- A payment that i'mport did not know stays in the slow lane.
+-- The lane of a payment. One that i'mport did not know stays in the slow lane.
 local function lane_of_payment(m, imp)
   local unknown = "unknown/" .. m
   return is_due_or_leased(unknown, imp) and unknown or "refresh/" .. m
@@ -46,8 +46,8 @@ local function mark_dirty(m, imp, at)
   return (next(lanes))
 end
 
--- Decides, before a payment is marked dirty, whether what its refresh finds is recorded silently ("1") or delivered ("0"); nil leaves
--- what was decided. A refresh that is already due, under way or stalled stays one that delivers; one planned for later becomes silent.
+-- Decides, before a payment is marked dirty, whether its refresh records silently ("1") or delivers ("0"); nil leaves the earlier
+-- decision. A refresh that is already due, under way or stalled is not made silent; one that is planned for later is.
 local function decide_silent(m, imp, silent)
   local lane = lane_of_payment(m, imp)
   if silent == "1" then

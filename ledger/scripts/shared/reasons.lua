@@ -1,4 +1,4 @@
--- Reasons as schemas/reasons stores them. Words are made where they are shown.
+-- Reasons as schemas/reasons stores them. They are put into words only where they are shown.
 
 -- The reason `code` with its parameters (a table or nil) and its cause (a stored reason, or nil or "" for none).
 local function because(code, params, cause)

@@ -1,13 +1,13 @@
 -- The row of a payment, `pay:p`. Its record is in two fields, because scripts read little of it: `head` ("version first_at fetched_at
--- heard snap words merchant_uid") and `record`, the rest as a worker packs it. `object` has i'mport's object, unless the record shows
--- the same as the events of version `snap`. `n:{id}` and `s:{id}` are notifications (see notifications.lua). So a row may be there
--- before its record is.
+-- heard snap words merchant_uid") and `record`, the rest as a worker packs it. `object` is i'mport's object; it is empty if the events of
+-- version `snap` show the same object. `n:{id}` and `s:{id}` are notifications (see notifications.lua), so a row may exist before its
+-- record does.
 -- uses: snapshots
 
 local HEAD = "^(%d+) (%d+) (%d*) (%d*) (%d*) (%S*) (.*)$"
 
 -- What scripts know of a record: version, first_at, fetched_at (ms), heard (when its latest webhook came, ms), snap, words ("announced":
--- events of it were delivered, "cancelling": a cancellation is open), merchant_uid. nil where there is no record
+-- events of it were delivered, "cancelling": a cancellation is open), merchant_uid. nil if there is no record
 local function parsed_head(text)
   if not text then return nil end
   local version, first_at, fetched_at, heard, snap, words, merchant_uid = string.match(text, HEAD)
@@ -24,7 +24,7 @@ local function has_record(p)
   return redis.call("HEXISTS", k("pay", p), "head") == 1
 end
 
--- Returns: {head, record, i'mport's object}, empty where there is no record
+-- Returns: {head, record, i'mport's object}, or {} if there is no record
 local function whole_record(p)
   local head, record, object = unpack(redis.call("HMGET", k("pay", p), "head", "record", "object"))
   if not head then return {} end

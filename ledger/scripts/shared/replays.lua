@@ -1,4 +1,4 @@
--- What a replay counts of the deliveries that it has queued.
+-- A replay counts what becomes of the deliveries that it has queued.
 -- uses: deliveries outbox
 
 -- A replay is done when it has walked past its last event and none of its deliveries is unsettled.
@@ -10,8 +10,8 @@ local function end_replay(rpl)
   end
 end
 
--- A delivery that a replay had queued is settled: the replay counts it as "delivered" or "failed", once. The delivery is written first,
--- so that it is not counted again.
+-- When a delivery that a replay had queued is settled, the replay counts it as "delivered" or "failed". The delivery is written first, so
+-- that it is counted only once.
 local function count_replayed(d, what)
   local rpl = d.replay_id
   d.replay_id, d.state_before, d.reason_before, d.replay = nil, nil, nil, "0"

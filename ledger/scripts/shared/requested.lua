@@ -1,4 +1,4 @@
--- Deliveries that an operator requested: a retry or a test goes at once, whatever the lane waits for.
+-- Deliveries that an operator requested: a retry or a test is sent at once, whatever the lane waits for.
 -- uses: deliveries lanes
 
 -- `what` is "retry" or "test": only a test is also sent to a disabled endpoint.
@@ -9,7 +9,7 @@ local function request_delivery(lane, d, what)
   redis.call("HSETNX", k("lane", lane), "requested_at", int(now()))
 end
 
--- These are under way, or not requested any more.
+-- Forgets the requests for these deliveries: they are under way, or no longer requested.
 local function drop_requests(lane, ids)
   with_all("ZREM", k("requested", lane), ids)
   if redis.call("EXISTS", k("requested", lane)) == 0 then redis.call("HDEL", k("lane", lane), "requested_at") end

@@ -1,11 +1,11 @@
--- Putting back what history has, into a ledger that was lost. Nothing of it goes into the outbox, as history has it.
+-- Putting rows back from history into a lost ledger. None of them goes into the outbox, because history has them.
 
--- Only a ledger that is being restored is put back into: `restoring` is there from the beginning of that to its end.
+-- Rows are put back only while the ledger is being restored: `restoring` exists from the beginning of that to its end.
 local function is_restoring()
   return redis.call("EXISTS", k("restoring")) == 1
 end
 
--- Writes a row as `packed_hash` has packed it. Returns: its fields by name, or nil where there is such a row
+-- Writes a row that `packed_hash` has packed, unless it exists. Returns: its fields by name, or nil if it existed
 local function put_back_hash(key, packed)
   if redis.call("EXISTS", key) == 1 then return nil end
   local flat, row = cmsgpack.unpack(packed), {}

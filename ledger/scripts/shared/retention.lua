@@ -1,7 +1,7 @@
 -- What is removed together with a row.
 -- uses: deliveries
 
--- The deliveries of some fields of a row, by the ids that these fields name.
+-- The deliveries among these fields (field, value, …) of a row.
 local function deliveries_in(fields)
   local found = {}
   for i = 1, #fields, 2 do
@@ -18,7 +18,7 @@ local function has_pending_delivery(some)
   return false
 end
 
--- Takes deliveries that are removed out of the list of the dead.
+-- Takes deliveries that are being removed out of the list of dead ones.
 local function unlist(some)
   for _, d in ipairs(some) do
     if d.state == "dead" then redis.call("ZREM", k("dlvs", "s", d.ep .. "/dead"), d.id) end

@@ -1,9 +1,9 @@
--- Where events are. The row of a payment, `pay:p`, has its events (`e:{id}`), i'mport's objects that these show (`o:{version}`, see
--- snapshots.lua) and their deliveries (`d:{id}`, see deliveries.lua); an event that belongs to no payment has a row of its own,
--- `evt:{id}`, with the same fields. `events` has, by the id of a payment's event, "version payment": under which version its object is
--- stored ("" where its body is whole), and in which row it is.
+-- Where events are stored. The row of a payment, `pay:p`, has its events (`e:{id}`), i'mport's objects that these show (`o:{version}`, see
+-- snapshots.lua) and their deliveries (`d:{id}`, see deliveries.lua). An event that belongs to no payment has a row of its own,
+-- `evt:{id}`, with the same fields. The hash `events` has "version payment" for each event of a payment: the version under which its
+-- object is stored ("" if its body is whole), and the payment in whose row it is.
 
--- The values of a table under these names, packed; what is absent or empty takes a byte, or none at the end.
+-- Packs the values that a table has under these names. An absent or empty value takes one byte, or none at the end.
 local function packed(names, row)
   local values, last = {}, #names
   while last > 1 and not row[names[last]] do last = last - 1 end
@@ -11,7 +11,7 @@ local function packed(names, row)
   return cmsgpack.pack(values)
 end
 
--- Writes what was packed into a table.
+-- Unpacks such values into a table.
 local function unpack_into(row, names, text)
   local values = cmsgpack.unpack(text)
   for i = 1, #values do
@@ -22,7 +22,7 @@ end
 
 local rows = {}
 
--- Notes in which row an event is. `of`: what `events` has of it; nil for one of no payment
+-- Notes in which row an event is. `of`: its field of `events`; nil if it belongs to no payment
 local function place_event(event, of)
   local snap, m, imp = string.match(of or "", "^(%d*) ([^/]*)/(.*)$")
   rows[event] = m and {key = k("pay", m .. "/" .. imp), p = m .. "/" .. imp, m = m, imp = imp, snap = snap ~= "" and snap or nil}
@@ -45,13 +45,13 @@ local function find_rows(ids)
   end
 end
 
--- The row of an event: key, p, m, imp, snap; only key and imp ("") for one of no payment. There need not be such an event.
+-- The row of an event: key, p, m, imp, snap; only key and imp ("") if it belongs to no payment. The event need not exist.
 local function row_of(event)
   if not rows[event] then find_rows({event}) end
   return rows[event]
 end
 
--- The names of a row's fields that begin so, without this beginning.
+-- The names of a row's fields that begin with `start`, without that beginning.
 local function names_in(key, start)
   local found = {}
   for _, field in ipairs(redis.call("HKEYS", key)) do
@@ -60,12 +60,13 @@ local function names_in(key, start)
   return found
 end
 
--- `heard`: when the webhook came that led to it (ms). `trace`: the traceparent of the commit that recorded it, if that is traced.
+-- `heard`: when the webhook came that led to the event (ms). `trace`: the traceparent of the commit that recorded it, if that was traced.
 local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body", "heard", "trace"}
 
 local events = {}
 
--- An event from what its row has of it: id, row and the fields of EVENT (`of`: the merchant of one of no payment); nil where it has nothing.
+-- An event, unpacked from its field of the row: id, row and the fields of EVENT (`of`: the merchant, if it belongs to no payment). nil if
+-- there is no such field.
 local function load_event(id, text)
   events[id] = text and unpack_into({id = id, row = row_of(id)}, EVENT, text) or false
   return events[id] or nil
@@ -88,7 +89,7 @@ local function events_in(key)
   return found
 end
 
--- Adds what was packed to a flat list: name, value, …
+-- Adds the values of a row under these names to a flat list: name, value, …
 local function listed_fields(names, row, flat)
   for _, name in ipairs(names) do
     if row[name] and type(row[name]) ~= "table" then

@@ -1,8 +1,8 @@
--- i'mport's objects as the refreshes that found facts saw them; the events of one refresh share one. A payment's row has them by the
--- version of the record, `o:{version}`, as workers compress them. Long ones are not compressed: one is there whole, and those after it
--- as differences from it (its version, how many bytes are the same at both ends, and what is between), until together these are longer
--- than the whole one. So a history that grows row by row costs its rows. `o:whole` and `o:spent` say which is whole, and how much the
--- differences from it take.
+-- i'mport's objects as the refreshes that found facts saw them; the events of one refresh share one object. A payment's row has them by
+-- the version of the record, `o:{version}`, as workers compress them. Long objects are not compressed. The first is stored whole, those
+-- after it as differences from it: its version, how many bytes are the same at either end, and what is between. Once the differences
+-- would together be longer than the whole object, the next one is stored whole again. So if a payment's history grows by a row, storing
+-- the object again costs only that row. `o:whole` says which object is whole, `o:spent` how many bytes the differences from it take.
 
 local BLOCK = 1024
 
@@ -23,7 +23,7 @@ end
 local function snapshot_fields(p, version, object)
   if is_compressed(object) then return {"o:" .. version, object} end
   local base, spent = unpack(redis.call("HMGET", k("pay", p), "o:whole", "o:spent"))
-  -- This version may be stored already, where a script before this one ended halfway: nothing refers to it yet.
+  -- If an earlier script ended halfway, this version may be stored already: nothing refers to it yet.
   local whole = base and base ~= version and redis.call("HGET", k("pay", p), "o:" .. base)
   if whole then
     local first = in_common(whole, object)
@@ -35,8 +35,8 @@ local function snapshot_fields(p, version, object)
   return {"o:" .. version, object, "o:whole", version, "o:spent", "0"}
 end
 
--- The object of a payment that was stored under a version, compressed or not; nil where there is none. `text`: what the row has under
--- that version, where the caller has read it.
+-- The object of a payment that is stored under a version, compressed or not; nil if there is none. `text`: the row's field for that
+-- version, if the caller has read it.
 local function snapshot(p, version, text)
   text = text or redis.call("HGET", k("pay", p), "o:" .. version)
   if not text then return nil end
@@ -46,10 +46,10 @@ local function snapshot(p, version, text)
   return string.sub(whole, 1, tonumber(first)) .. string.sub(text, at) .. string.sub(whole, #whole - tonumber(last) + 1)
 end
 
--- The objects that a script returns, each once however many of its rows refer to it, and how many bytes they have.
+-- The objects that a script returns, each once even if several of its rows refer to it, and how many bytes they have.
 local objects, object_at, objects_size = {}, {}, 0
 
--- The place in `objects` of an event's object, 0 for an event whose body is whole; nil where the object is gone.
+-- The place in `objects` of an event's object; 0 if the event's body is whole, nil if the object is gone.
 local function object_of(p, version, text)
   if not version then return 0 end
   local name = p .. "#" .. version
