@@ -32,8 +32,7 @@ WAITING = (
 """Beginnings of the paths of what mostly waits: it takes turns with what computes, or cores would have nothing to do
 at first and too much in the end."""
 SPLIT = (
-    "tests/chaos/test_short.py", "tests/chaos/test_lost_redis.py", "tests/cli/test_up.py",
-    "tests/console/test_description.py",
+    "tests/chaos/test_short.py", "tests/chaos/test_lost_redis.py", "tests/console/test_description.py",
     "tests/console/web/test_accessibility.py",
     "tests/end_to_end/test_history_recording.py", "tests/end_to_end/test_redis_errors.py",
     "tests/end_to_end/test_stopping.py", "tests/end_to_end/test_unusable.py", "tests/end_to_end/test_watched_tasks.py",
