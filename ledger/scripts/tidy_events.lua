@@ -2,9 +2,11 @@
 -- ARGV: recorded before (ms), limit of each type, how many types, these
 -- Returns: how many
 -- uses: retention
-local before, limit, removed = take(), take(), 0
+local before, limit, removed = take(), take_number(), 0
 for _, type_ in ipairs(take_rows(1)) do
-  for _, event in ipairs(redis.call("ZRANGEBYSCORE", k("evts", "t", type_), "-inf", before, "LIMIT", 0, limit)) do
+  local ends = removed + limit
+  for _, event in ipairs(redis.call("ZRANGEBYSCORE", k("evts", "t", type_), "-inf", before)) do
+    if removed == ends then break end
     local some = deliveries_in(redis.call("HGETALL", k("evt", event)))
     if not has_pending_delivery(some) then
       unlist(some)

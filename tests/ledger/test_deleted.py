@@ -8,6 +8,7 @@ import pytest
 
 from ledger.keys import Lane
 from ledger.reconciliations import AUTO, Reconciliation
+from ledger.retention import BATCH
 from schemas.errors import NotFound
 from tests.support import stored_payments
 from tests.support.ledger_driver import Driver, notification, paid
@@ -150,3 +151,15 @@ async def test_reconciliations_that_are_over_leave(driver: Driver) -> None:
     assert sorted(left) == [key("recon", "rec_on"), key("recons"), key("recons", "m", "shop")]
     assert [run.id for run in await runs.some(["rec_over", "rec_on"])] == ["rec_on"]
     assert await tidy(driver, after=2 * 86400) == 0
+
+
+async def test_what_has_to_stay_keeps_nothing_else(driver: Driver) -> None:
+    """More old replays that run, and more old tests that wait, than a script removes: what is newer leaves."""
+    stay = {f"rpl_{n}": n for n in range(BATCH)}
+    await driver.redis.zadd(key("replays"), {**stay, "rpl_over": BATCH})
+    for replay in stay:
+        await driver.redis.hset(key("replay", replay), "state", "running")
+    await driver.redis.hset(key("replay", "rpl_over"), "state", "done")
+    assert await tidy(driver, after=0) == 1
+    assert not await driver.redis.exists(key("replay", "rpl_over"))
+    await driver.redis.delete(key("replays"), *(key("replay", replay) for replay in stay))

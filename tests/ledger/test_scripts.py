@@ -14,8 +14,6 @@ SCRIPTS = Path(str(files("ledger") / "scripts"))
 OPERATIONS = sorted(SCRIPTS.glob("*.lua"))
 SHARED = sorted((SCRIPTS / "shared").glob("*.lua"))
 ALWAYS = {"base", "arguments"}
-BESIDE_THEIR_READERS = {"store_snapshot"}
-"""Functions with one caller that stand beside the function that reads what they write."""
 
 
 def _code(file: Path) -> str:
@@ -82,7 +80,6 @@ def test_what_one_script_alone_needs_stands_in_that_script() -> None:
         for part in SHARED
         if part.stem not in ALWAYS
         for name in _functions(part)
-        if name not in BESIDE_THEIR_READERS
     }
     shared = {part.stem for part in SHARED}
     assert {name: found for name, found in callers.items() if len(found) < 2 and not shared & set(found)} == {}
