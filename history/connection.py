@@ -63,7 +63,7 @@ class Database(Protocol):
 
 
 def open_database(url: HistoryUrl) -> Database:
-    """The database of this URL; nothing is connected yet. Raises `BadSetting` where its driver is not installed."""
+    """The database of this URL; nothing is connected yet. Raises `BadSetting` if its driver is not installed."""
     if url.file is not None:
         return Sqlite(url.file)
     if not drivers.HAS_POSTGRESQL:

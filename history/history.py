@@ -60,7 +60,7 @@ class History:
     adopt, is_empty                       whose history this is, and what a lost ledger is put back from
 
     Everything raises `HistoryUnavailable` while the database is away, locked, full or unreadable, and nothing holds up
-    the event loop. Reads see what was recorded when they began.
+    the event loop. A read sees what was recorded before it began.
     """
 
     def __init__(self, database: Database, url: HistoryUrl, *, is_prepared: bool = False) -> None:

@@ -1,8 +1,8 @@
 """Writing: a batch of entries and the place after them in the outbox, in one transaction.
 
-The transaction fails if the place is not where it was when the entries were read. So if two recorders read the same
-entries, only one writes them, and if a recorder is stalled, it finds its place moved. A ledger that writes its contents
-again does write entries twice. That changes nothing, because rows compare revisions.
+The transaction writes nothing if the place is not where it was when the entries were read. So if two recorders read
+the same entries, only one writes them, and a recorder that stalled for a while finds its place moved. A ledger that
+writes its contents again does write entries twice. That changes nothing, because rows compare revisions.
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ class FileSpool:
             log.error("spool_file_unusable", file=path.name, reason=str(error))
             return 0
         if file is None:
-            self._passed.pop(path, None)  # its process may remove it, and another make it anew
+            self._passed.pop(path, None)  # its process may remove it, and another make a new one
             return 0
         try:
             taken = await self._drain_file(file, accept, keep)
