@@ -32,7 +32,7 @@ NEWEST = 2_000
 _LAST = "\U0010ffff"
 _T = tables.payment
 NUMBERS: tuple[tuple[Column[Any], int], ...] = ((_T.c.merchant_uid, 50_000), (_T.c.imp_uid, 2_000))
-"""Numbers that are read at once. Of imp_uids there are fewer, because their index does not have the times."""
+"""Numbers of each kind that are read at once. The index of imp_uids does not have the times, so these are fewer."""
 
 _NAME = "named"
 _PLACE = (_T.c.first_at, _T.c.n)

@@ -20,7 +20,7 @@ from schemas.errors import Invalid
 from schemas.reasons import Reason
 
 FIRST = 4
-"""A page of `limit` rows first reads this many times as many along an index: enough if most pass its filters."""
+"""A page of `limit` rows first reads `limit` times this many along an index: enough if most pass its filters."""
 MOST = 5_000
 """Rows along an index that one page reads, at most."""
 
@@ -89,7 +89,7 @@ def page(
     """A page of a list's rows, and the cursor of the next. `filters` are columns with their values, None for any;
     `condition` is a further condition on the columns.
 
-    Raises `Invalid` for a cursor of another list, and for a window that ends before it begins.
+    Raises `Invalid` for a cursor that is not of this list, and for a window that ends before it begins.
     """
     given = {name: value for name, value in filters.items() if value is not None}
     walk, way = listing.walk(given), steps(listing, given, between(listing, part))

@@ -161,7 +161,7 @@ class Client:
         return await self._call("GET", path, query)
 
     async def _call(self, method: str, path: str, query: Iterable[tuple[str, str]], body: bytes = b"") -> HttpResponse:
-        """Call with a token; after a 401, once more with a new one. Raises `IamportUnreachable` if nothing was sent."""
+        """Calls with a token; after a 401, again with a new one. Raises `IamportUnreachable` if nothing was sent."""
         url = httpx.URL(self._url + path, params=tuple(query))
         sent = False
         try:

@@ -1,4 +1,4 @@
-"""How much of a spool the webhooks of merchants may use that this receiver does not know.
+"""How much of a spool may be used by webhooks of merchants that this receiver does not know.
 
 Such a merchant may be new or made up, and only the ledger knows which. So these webhooks are spooled while the ledger
 cannot be asked. But made-up merchants must not fill the disk: each source may have `PER_SOURCE` of these webhooks in a

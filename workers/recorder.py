@@ -1,8 +1,8 @@
 """The recorder: writes the entries of the outboxes to history, exactly once.
 
 Every worker has a recorder. Only one of them leads and records, so that they do not get in each other's way, but
-exactly-once does not depend on that: one transaction writes the entries of all cells and moves each outbox's place
-behind them, and it writes nothing if another recorder has moved a place. Then the recorder trims the outboxes.
+exactly-once does not depend on that: one transaction writes the entries of all cells and moves each outbox's place past
+them, and it writes nothing if another recorder has moved a place. Then the recorder trims the outboxes.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ class Recorder:
         return reached
 
     async def _read(self, ledger: str, places: Mapping[int, str]) -> dict[int, list[Item]]:
-        """The items of these cells behind their places. Cells that are away are left out, and so are cells of which
-        history had more before: the ledger writes what it holds of them again."""
+        """The items of these cells after their places. Cells that are away are left out, and so are cells of which
+        history had more before: the ledger writes all that it holds of them again."""
         items, lost = await self._outbox.read_checked(places, _share(places))
         for cell in lost:
             await self._go_on_behind(ledger, cell, places[cell])
