@@ -1,4 +1,4 @@
-"""A batch of entries as rows of tables: each thing once, as the newest of its entries has it."""
+"""A batch of entries as rows of tables: one row for each thing, from the newest of its entries."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from schemas.outbox.entries import Entry
 
 Row = tuple[Any, ...]
 Packed = tuple[bytes, bytes]
-"""An entry as it lies in the outbox: its bytes, and the stamp that a script has added, or nothing."""
+"""An entry as the outbox holds it: its bytes, and the stamp that a script has added, if any."""
 
 LONGEST = 400
-"""Characters of a text that an index holds: PostgreSQL refuses rows with longer ones."""
+"""Characters of a text in an index, at most: PostgreSQL refuses rows whose indexed texts are too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How entries of a kind become rows of a table: its columns are called as their fields. A row is found by `key`;
-    those that come later change all columns but `fixed`, if their revision is greater. Rows without a revision stay as
-    they came first. `free` are texts from elsewhere, which may hold anything; `indexed` those of them in an index."""
+    """How entries of a kind become rows of a table, whose columns have the names of their fields.
+
+    A row is found by its `key`. A later entry changes all columns but `fixed` if its revision is greater; a row without
+    a revision never changes. `free` are texts from outside, which may hold anything; `indexed` are such texts that are
+    in an index.
+    """
 
     table: Table
     key: tuple[str, ...]
@@ -70,12 +73,12 @@ SHAPES: dict[type[Entry], Shape] = {
     entries.Reconciliation: Shape(tables.reconciliation, ("id",), fixed=("merchant", "created_at")),
     entries.Audit: Shape(tables.audit_entry, ("id",), free=("detail",), indexed=("actor", "action", "object")),
 }
-"""Every kind of entry that is a row, in the order they are written in."""
+"""Every kind of entry that becomes a row, in the order of writing."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """Rows to write, by kind; buyers to forget."""
+    """Rows to write, by kind, and buyers to erase."""
 
     rows: dict[type[Entry], list[Row]] = field(default_factory=dict)
     erasures: list[entries.Erasure] = field(default_factory=list)
@@ -104,7 +107,7 @@ def gather(some: Iterable[Packed]) -> Batch:
 
 
 class _Plan:
-    """Where in the rows of a kind the key is, the revision, and the texts that have to be looked at."""
+    """Where the rows of a kind have their key, their revision and the texts that must be cleaned."""
 
     def __init__(self, kind: type[Entry], shape: Shape) -> None:
         names = columns(kind)
@@ -117,7 +120,7 @@ class _Plan:
         self._texts = [(names.index(name), name in shape.indexed) for name in (*shape.free, *shape.indexed)]
 
     def add(self, rows: dict[Any, Any], row: Any) -> None:
-        """Keep a row, unless there is one of the same thing that is as new."""
+        """Keep a row, unless there already is one of the same thing that is as new."""
         row = self._storable(row)
         key = self._key(row)
         before = rows.get(key)
@@ -128,7 +131,7 @@ class _Plan:
         rows[key] = row
 
     def _storable(self, row: Any) -> Any:
-        """The row with texts that a database takes; first of all, as two keys may become one."""
+        """The row with texts that a database can store. It is made before keys are compared: two may become equal."""
         for place, is_indexed in self._texts:
             text = row[place]
             if text and ("\0" in text or (is_indexed and len(text) > LONGEST)):

@@ -1,8 +1,8 @@
-"""The database's connections: how they are set, used without blocking, and their troubles as one error.
+"""The database's connections: their settings, how to use them without blocking, and one error for all failures.
 
-Whatever asks or writes is a plain function of a `Connection`. For SQLite it runs in a thread, whole: a hop to a thread
-for each of its statements costs more than the statements. For PostgreSQL it runs beside the event loop, which psycopg
-awaits the server in.
+Every read or write is a plain function of a `Connection`. With SQLite the whole function runs in one thread: switching
+to a thread for each statement would cost more than the statement. With PostgreSQL the function runs in the event loop,
+in a greenlet of SQLAlchemy's, and psycopg awaits the server.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from schemas.errors import BadSetting, HistoryUnavailable
 from schemas.reasons import Reason
 
 PATIENCE = 15.0
-"""Seconds that one question or batch may take; a database that hangs is as good as away."""
+"""Seconds that one query or batch may take; a database that hangs counts as away."""
 BUSY = 5.0
-"""Seconds to wait for whoever writes into an SQLite file, or holds a row of PostgreSQL's."""
+"""Seconds to wait for another writer of an SQLite file, or for a lock of PostgreSQL."""
 POOL = 4
-"""Connections that a process keeps, at most; SQLite's have a thread each."""
+"""Connections that a process keeps, at most; each of SQLite's has a thread."""
 STEPS = 20_000
-"""Instructions of SQLite's machine, about a millisecond, after which it looks whether it is still waited for."""
+"""After so many instructions, about a millisecond, SQLite checks whether a caller still waits for its result."""
 
 _TROUBLES: tuple[type[Exception], ...] = (DBAPIError, PoolTimeout, *drivers.ERRORS)
 
@@ -43,14 +43,14 @@ Use = Callable[[Connection], T]
 
 
 class Database(Protocol):
-    """A database that functions of a `Connection` are run on. Every trouble is `HistoryUnavailable`."""
+    """A database that runs functions of a `Connection`. Every failure is `HistoryUnavailable`."""
 
     async def read(self, use: Use[T], patience: float = PATIENCE) -> T:
-        """What a function finds; it sees one state of the database."""
+        """Run a function that reads, and return its result; it sees one state of the database."""
         ...
 
     async def write(self, use: Use[T], patience: float = PATIENCE) -> T:
-        """What a function gives that ran in a transaction: what it wrote is there, or nothing is."""
+        """Run a function in a transaction, which writes everything or nothing, and return its result."""
         ...
 
     async def maintain(self, use: Use[None], patience: float) -> None:
@@ -58,12 +58,12 @@ class Database(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         ...
 
 
 def open_database(url: HistoryUrl) -> Database:
-    """The database of this URL; nothing is connected yet. Raises `BadSetting` where its driver is not installed."""
+    """The database of this URL; nothing is connected yet. Raises `BadSetting` if its driver is not installed."""
     if url.file is not None:
         return Sqlite(url.file)
     if not drivers.HAS_POSTGRESQL:
@@ -116,7 +116,7 @@ class Sqlite:
 
 @contextmanager
 def _stopping_when(abandoned: threading.Event, connection: Connection) -> Iterator[None]:
-    """Break off what SQLite does once no caller waits for it any more: a few long questions would keep all threads."""
+    """Interrupt SQLite once no caller waits for its result: otherwise a few long queries would occupy all threads."""
     driver: Any = connection.connection.dbapi_connection
     driver.set_progress_handler(abandoned.is_set, STEPS)
     try:
@@ -140,7 +140,7 @@ class Postgresql:
             pool_pre_ping=True,
             connect_args={**connect, "options": f"{options} -c timezone=UTC -c client_min_messages=warning"},
         )
-        # Its connections are the same; what they read is of one moment, as in SQLite.
+        # The same connections; each read sees one moment, as in SQLite.
         self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def read(self, use: Use[T], patience: float = PATIENCE) -> T:
@@ -161,7 +161,7 @@ class Postgresql:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             await connection.run_sync(_without_limits)
             await connection.run_sync(use)
-            await connection.invalidate()  # its limits are gone
+            await connection.invalidate()  # it no longer has its limits
 
     async def close(self) -> None:
         """As `Database` says."""
@@ -178,8 +178,11 @@ def _without_limits(connection: Connection) -> None:
 
 @asynccontextmanager
 async def _available(patience: float) -> AsyncIterator[None]:
-    """Give every trouble as `HistoryUnavailable`. A connection that cannot be put in order once its caller is cancelled
-    hides the cancellation behind a trouble of its own: whoever is to stop must not take it for one, and try again."""
+    """Raise every failure as `HistoryUnavailable`.
+
+    If the caller is cancelled and its connection then fails to clean up, that error hides the cancellation. Then raise
+    `CancelledError`: a caller that is to stop must not take the error for an outage, and try again.
+    """
     before = _cancellations()
     try:
         async with asyncio.timeout(patience):

@@ -1,7 +1,7 @@
 """Deliveries with their attempts, as operators see them.
 
-A pending delivery of a disabled endpoint is held, one of a deleted endpoint discarded: that follows from the endpoint,
-so disabling and deleting one changes no delivery.
+A pending delivery is held if its endpoint is disabled, and discarded if its endpoint is deleted. Queries derive that
+from the endpoint, so disabling or deleting an endpoint changes no delivery.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Deliveries:
 
         def read(connection: Connection) -> Page[RecordedDelivery]:
             if event is not None:
-                # Its payment is what an index knows of it.
+                # The index finds the deliveries of an event by its payment.
                 filters["imp_uid"] = connection.execute(select(_EVENT.c.imp_uid).where(_EVENT.c.id == event)).scalar()
                 if filters["imp_uid"] is None:
                     return Page(())
@@ -78,7 +78,7 @@ class Deliveries:
         return await self._database.read(read)
 
     async def some(self, delivery_ids: Sequence[str], *, patience: float = PATIENCE) -> Mapping[str, RecordedDelivery]:
-        """Those of these deliveries that there are, by their ids."""
+        """These deliveries, by id; those that do not exist are left out."""
         wanted = set(delivery_ids)
         events = dict.fromkeys(delivery_id.partition(".")[0] for delivery_id in delivery_ids)
         return await self._of(list(events), lambda delivery_id: delivery_id in wanted, patience)
@@ -86,13 +86,13 @@ class Deliveries:
     async def of_events(
         self, event_ids: Sequence[str], *, patience: float = PATIENCE
     ) -> Mapping[str, RecordedDelivery]:
-        """The deliveries of these events, by their ids."""
+        """The deliveries of these events, by the deliveries' ids."""
         return await self._of(event_ids, lambda _: True, patience)
 
     async def _of(
         self, event_ids: Sequence[str], is_wanted: Callable[[str], bool], patience: float
     ) -> Mapping[str, RecordedDelivery]:
-        # Their payments are what an index knows of them.
+        # The index finds the deliveries of an event by its payment.
         imp_uids = select(_EVENT.c.imp_uid).where(_EVENT.c.id.in_(event_ids))
 
         def read(connection: Connection) -> Mapping[str, RecordedDelivery]:
@@ -135,7 +135,7 @@ def _in_state(
 
 
 def waits() -> ColumnElement[bool]:
-    """Of a delivery: it is pending or held, and not discarded because its endpoint was deleted."""
+    """The condition that a delivery is pending or held, and not discarded because its endpoint was deleted."""
     deleted = select(_ENDPOINT.c.id).where(_ENDPOINT.c.state == "deleted")
     return and_(_T.c.state == "pending", _T.c.endpoint.not_in(deleted))
 
@@ -145,7 +145,8 @@ def with_attempts(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Recor
     deliveries = [of_row(Delivery, row) for row in rows]
     if not deliveries:
         return ()
-    # One statement for any number of them, as SQLAlchemy keeps what it has compiled; SQLite uses no index for tuples.
+    # The statement is the same for any number of deliveries, so SQLAlchemy compiles it once. The first condition is for
+    # SQLite, which uses no index for tuples.
     one_of = tuple_(_ATTEMPT.c.event, _ATTEMPT.c.endpoint).in_([(one.event, one.endpoint) for one in deliveries])
     mine = and_(_ATTEMPT.c.imp_uid.in_({one.imp_uid for one in deliveries}), one_of)
     attempts: dict[tuple[str, str], list[Attempt]] = {}

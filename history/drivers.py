@@ -1,4 +1,4 @@
-"""The errors of the databases' drivers. PostgreSQL's driver is an extra: without it there are SQLite's only."""
+"""The errors of the database drivers. PostgreSQL's driver is an extra: without it there are only SQLite's errors."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A buyer is forgotten: every row of a payment is written anew without them.
+"""Erasing a buyer: every row of a payment is rewritten without them.
 
-The old rows are gone for whoever asks at once; the files of the database hold them until it is vacuumed (`vacuum`).
+Queries no longer find the old rows, but the database's files hold them until it is vacuumed (`vacuum`).
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def erase_in(connection: Connection, erasure: Erasure) -> None:
 
 
 def vacuum(connection: Connection) -> None:
-    """Write the files anew, without what was erased; outside of a transaction. It takes as long as copying them, and
-    PostgreSQL's tables are locked while it does."""
+    """Rewrite the files without erased rows, outside of a transaction. This takes as long as copying them, and
+    PostgreSQL locks the tables meanwhile."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(table.name for table in VACUUMED)}")
     else:
@@ -63,8 +63,8 @@ def vacuum(connection: Connection) -> None:
 
 
 def _blank_record(row: AnyRow, erasure: Erasure) -> bytes:
-    """The record as it is, without the buyer: it may know facts that the ledger found after the erasure was written.
-    The erasure's own is for one that is damaged."""
+    """The row's record without the buyer: it may have facts that the ledger found after it wrote the erasure. If it is
+    damaged, the erasure's own record replaces it."""
     try:
         record = cold_record.load(row.merchant, row.imp_uid, row.record, row.snapshot)
     except ValueError:
@@ -82,7 +82,7 @@ def _erase_objects(connection: Connection, erasure: Erasure) -> None:
 
 
 def _erase_events(connection: Connection, erasure: Erasure, known: Set[str]) -> None:
-    """Blank events. Each knows best who its buyer was: of the payment, that may be blank already."""
+    """Blank events. Each event shows best who its buyer was: the payment may be blank already."""
     table, shown = tables.event, dict[int | None, Set[str]]({None: frozenset()})
     wanted = select(table.c.n, table.c.body, table.c.detail, table.c.object_revision).where(_of(table, erasure))
     for row in _in_parts(connection, wanted, table.c.n):
@@ -103,7 +103,7 @@ def _shared_object(connection: Connection, erasure: Erasure, revision: int) -> b
 
 
 def _in_parts(connection: Connection, wanted: Select[Any], key: Column[int]) -> Iterator[AnyRow]:
-    """The rows of a query, each of which has its own `key`: a few at a time, as those of a long history are large."""
+    """The rows of a query, a few at a time, as the rows of a long history are large. `key` identifies a row."""
     keys = connection.execute(wanted.with_only_columns(key)).scalars().all()
     for start in range(0, len(keys), PART):
         yield from connection.execute(wanted.where(key.in_(keys[start : start + PART]))).all()

@@ -1,4 +1,4 @@
-"""Events as they were recorded; their bodies are put together to the very bytes of the callback."""
+"""Events as they were recorded; their bodies are put together again, byte for byte as in the callback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LISTING = Listing(
     ),
 )
 MOST_BYTES = 4_194_304
-"""Bytes of bodies in one page, or of one payment, about: of long histories it has fewer events than were asked for."""
+"""Bytes of bodies in one page, or of one payment, about. With long bodies there are fewer events than asked for."""
 
 _T, _OBJECTS = tables.event, tables.shared_object
 
@@ -38,7 +38,7 @@ Objects = Mapping[tuple[str, str, int], bytes]
 
 
 class Events:
-    """What was recorded, newest first. In what is read, `body` is the callback as it was sent."""
+    """The recorded events, newest first. The `body` of an event is the callback as it was sent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -77,7 +77,7 @@ class Events:
         return found
 
     async def some(self, event_ids: Sequence[str]) -> Sequence[Event]:
-        """Those of these events that there are, by one query."""
+        """These events, by one query; those that do not exist are left out."""
 
         def read(connection: Connection) -> Sequence[Event]:
             rows = connection.execute(select(_T).where(_T.c.id.in_(event_ids))).all()
@@ -104,7 +104,7 @@ class Events:
 
 
 def _latest(imp_uids: Sequence[str], most: int) -> Select[Any]:
-    """The latest events of each payment of these imp_uids, also of other merchants; oldest first."""
+    """The latest events of each payment with one of these imp_uids, of any merchant, oldest first."""
     newest_first = (_T.c.recorded_at.desc(), _T.c.n.desc())
     of_one = func.row_number().over(partition_by=(_T.c.imp_uid, _T.c.merchant), order_by=newest_first)
     placed = select(_T.c.n, of_one.label("place")).where(_T.c.imp_uid.in_(imp_uids)).subquery()
@@ -113,7 +113,7 @@ def _latest(imp_uids: Sequence[str], most: int) -> Select[Any]:
 
 
 def _newest_within(rows: Sequence[AnyRow], objects: Objects) -> Sequence[Event]:
-    """The events of these rows, the oldest left out where all are more than `MOST_BYTES`."""
+    """The events of these rows. If they exceed `MOST_BYTES`, the oldest are left out."""
     found: list[Event] = []
     size = 0
     for row in reversed(rows):

@@ -1,8 +1,8 @@
-"""Exports: every row of a list, the oldest first, in as much memory as a step of it takes.
+"""Exports: every row of a list, oldest first, with the memory of one step.
 
-Rows are read in steps along an index, so an export of any length holds no transaction open. CSV is for spreadsheets:
-a byte order mark, so that Excel reads Korean; flat columns; money as it was written; and no cell that a spreadsheet
-would take for a formula.
+Rows are read in steps along an index, so an export of any length holds no transaction open. CSV is for spreadsheets: it
+has a byte order mark, so that Excel reads Korean, and flat columns. Amounts are as they were written, and no cell can
+be taken for a formula.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _CSV: Mapping[str, Sequence[str]] = {
     ),
 }  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a formula may begin with, in full width as well: spreadsheets of East Asia read that alike."""
+"""Characters that a formula may begin with, also in full width, which East Asian spreadsheets read alike."""
 _TIMES = ("paid_at", "failed_at", "cancelled_at")
 
 
@@ -74,8 +74,7 @@ def as_recorded(event: Event) -> Event:
 
 
 class Exports:
-    """Streams of rows. `words` puts a reason, as it is stored, into words; `shown` gives an event as whoever exports
-    may see it."""
+    """Streams of rows. `words` puts a stored reason into words; `shown` returns an event as the caller may see it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -83,7 +82,7 @@ class Exports:
     async def count(
         self, what: What, *, since: float | None = None, until: float | None = None, merchant: str | None = None
     ) -> int:
-        """How many rows an export has now, for showing how far it is. Raises `Invalid`."""
+        """How many rows an export has now, to show its progress. Raises `Invalid`."""
         listing = _listing(what)
         window = _window(listing, since, until, merchant)
         counted = select(func.count()).select_from(listing.table).where(*window)
@@ -249,14 +248,14 @@ def _ndjson(rows: Sequence[Fields]) -> bytes:
 def _line(row: Fields) -> bytes:
     body: bytes | None = row.get("_body")
     if body is not None:
-        # The callback's body, with what was recorded beside it.
+        # The callback's body, with two recorded fields that it lacks.
         beside = orjson.dumps({"recorded_at": row["recorded_at"], "silent": row["silent"]})
         return body.removesuffix(b"}") + b"," + beside.removeprefix(b"{")
     return wire.dumps({name: _json(value) for name, value in row.items() if name != "_flat"})
 
 
 def _json(value: Any) -> Any:
-    """A value in JSON: what is bytes is JSON already."""
+    """A value in JSON; bytes are JSON already."""
     return orjson.Fragment(value) if isinstance(value, bytes) else value
 
 
@@ -284,7 +283,7 @@ def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def _cell(value: Any) -> str:
-    """A value as a spreadsheet may read it: an apostrophe keeps it from taking a text for a formula."""
+    """A value as text for a spreadsheet; an apostrophe keeps the spreadsheet from taking it for a formula."""
     match value:
         case None:
             return ""

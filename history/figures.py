@@ -1,7 +1,7 @@
-"""Figures of some days: for the console's page of the last thirty, and for whoever wants to draw them.
+"""Figures by day, for the console's page of the last thirty days and for charts.
 
-Days are those of a place: `offset` is its distance from UTC in seconds. Amounts are sums of numbers as they were
-written, in the currency's major unit.
+Days are local days: `offset` is the distance from UTC in seconds. Amounts are sums of numbers as they were written, in
+the currency's major unit.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from history.pages import ms
 
 DAY = 86_400_000
 LATENCIES = (100, 1_000, 10_000, 60_000)
-"""Upper bounds in ms of what deliveries are counted by; a last count is of those that took longer."""
+"""Upper bounds in ms by which deliveries are counted; the last count has those that took longer."""
 
 _PAYMENT, _EVENT, _DELIVERY, _NOTIFICATION = tables.payment, tables.event, tables.delivery, tables.notification
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentsOfDay:
-    """Payments first recorded on a day (days since 1970 where `offset` is), of one status, method and currency.
-    `unannounced` of them came without any webhook: they were found by comparing with i'mport."""
+    """Payments first recorded on a day (local days since 1970), of one status, method and currency. `unannounced` is
+    how many came without any webhook: they were found by comparing with i'mport."""
 
     day: int
     status: str
@@ -41,7 +41,7 @@ class PaymentsOfDay:
 
 @dataclass(frozen=True, slots=True)
 class NotificationsOfDay:
-    """Webhooks received on a day that had one outcome."""
+    """Webhooks received on a day, of one outcome."""
 
     day: int
     outcome: str
@@ -62,7 +62,7 @@ class EndpointFigures:
 
     @property
     def success_rate(self) -> float | None:
-        """The part of those that have come to an end that were delivered."""
+        """The share of the ended deliveries that were delivered."""
         ended = self.delivered + self.dead
         return self.delivered / ended if ended else None
 
@@ -96,7 +96,7 @@ async def figures(
 
 
 def _day(column: Any, offset: int) -> ColumnElement[int]:
-    """The day of a time; whole numbers are divided to a whole number on both databases."""
+    """The day of a time; both databases divide integers to an integer."""
     day: ColumnElement[int] = (column + offset * 1000) // DAY
     return day
 
@@ -129,7 +129,7 @@ def _payments(connection: Connection, window: ColumnElement[bool], offset: int) 
 
 
 def _sum(amount: Any) -> ColumnElement[str]:
-    """As text, so that no float comes between."""
+    """The sum as text, so that it never becomes a float."""
     return cast(func.sum(cast(amount, Numeric)), Text)
 
 

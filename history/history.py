@@ -1,4 +1,4 @@
-"""The one door to history: what happened, for years."""
+"""The only entrance to history, which remembers for years what happened."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ SLOW = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The ledger whose history this is, None before one has adopted it; how far each outbox was recorded: the id of
-    its last entry, `0-0` before the first."""
+    """`owner` is the ledger whose history this is, None before one has adopted it. `places` says how far each outbox
+    was recorded: the id of its last entry, `0-0` before the first."""
 
     owner: str | None
     places: dict[str, str]
@@ -53,14 +53,14 @@ class History:
     payments, events, deliveries,         lists, newest first, and single things
     notifications, merchants, endpoints,
     replays, reconciliations, audit
-    exports, search, figures              streams of rows; what a text may mean; sums of some days
+    exports, search, figures              streams of rows; what a text may mean; sums by day
     replayable                            what a replay sends again
-    retention, vacuum                     what leaves
+    retention, vacuum                     how old and erased rows leave
     restore, whole_payments, owner,
     adopt, is_empty                       whose history this is, and what a lost ledger is put back from
 
     Everything raises `HistoryUnavailable` while the database is away, locked, full or unreadable, and nothing holds up
-    the event loop. Reads see what was recorded when they began.
+    the event loop. A read sees what was recorded before it began.
     """
 
     def __init__(self, database: Database, url: HistoryUrl, *, is_prepared: bool = False) -> None:
@@ -85,35 +85,35 @@ class History:
 
     @classmethod
     def connect(cls, url: HistoryUrl, *, is_prepared: bool = False) -> History:
-        """The history at this URL; nothing is opened before the first use. `is_prepared`: this process has done that
+        """The history at this URL; nothing is opened before the first use. `is_prepared`: this process has prepared it
         already."""
         return cls(open_database(url), url, is_prepared=is_prepared)
 
     async def prepare(self) -> None:
-        """Make the tables, or bring them up to date; every process does, before it begins. Once that is done it is not
-        done again, unless the tables are gone. Raises `BadSetting` for what somebody has to mend, and
-        `HistoryUnavailable` for what may pass."""
+        """Make the tables, or bring them up to date. Every process calls this before it begins; another call does
+        nothing unless the tables are gone. Raises `BadSetting` for an error that an operator must fix, and
+        `HistoryUnavailable` for one that may pass."""
         if not (self._is_prepared and await self._has_tables()):
             await prepare(self._database, self._url)
             self._is_prepared = True
 
     async def missing_steps(self) -> list[MigrationStep]:
-        """The migrations that its tables lack. Raises `BadSetting` and `HistoryUnavailable`."""
+        """The migrations that the tables lack. Raises `BadSetting` and `HistoryUnavailable`."""
         if self._url.file is not None and not self._url.file.exists():
             return all_steps()
         return await self._database.read(missing_steps)
 
     async def check_version(self) -> None:
-        """Raise `BadSetting` where its tables are of a release that this one cannot work with, and
+        """Raise `BadSetting` if the tables are of a release that this one cannot work with. Raises
         `HistoryUnavailable`."""
         await check_version(self._database, self._url)
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._database.close()
 
     async def ping(self, patience: float = 5.0) -> None:
-        """Raise `HistoryUnavailable` where it cannot be read within `patience` seconds."""
+        """Raise `HistoryUnavailable` if history cannot be read within `patience` seconds."""
         await self._database.read(lambda connection: connection.execute(select(tables.about.c.name)).all(), patience)
 
     async def record(self, outbox: str, *, after: str, upto: str, entries: Iterable[Packed]) -> bool:
@@ -121,11 +121,11 @@ class History:
         return await self.record_all([Move(outbox, after, upto)], entries)
 
     async def record_all(self, moves: Sequence[Move], entries: Iterable[Packed]) -> bool:
-        """Write entries of some outboxes in one transaction, all or none: of each, those that it moves over.
+        """Write entries of some outboxes in one transaction, all or none. Each move covers the entries of one outbox.
 
-        False, and nothing is written, where one of them stands at another place: another recorder was quicker, or this
-        one has done it before. Raises `UnknownEntry` for what this version cannot read, and `RefusedEntries` for values
-        that the database cannot hold.
+        Return False, and write nothing, if an outbox is not at the place where its move begins: another recorder was
+        quicker, or this one has written the entries before. Raises `UnknownEntry` for an entry that this version cannot
+        read, and `RefusedEntries` for values that the database cannot hold.
         """
         batch = gather(entries)
 
@@ -143,7 +143,7 @@ class History:
         return (await self.places([outbox]))[outbox]
 
     async def places(self, outboxes: Sequence[str]) -> dict[str, str]:
-        """The same of several."""
+        """How far several outboxes were recorded."""
         return (await self.standing(outboxes)).places
 
     async def standing(self, outboxes: Sequence[str]) -> Standing:
@@ -158,12 +158,12 @@ class History:
         return Standing(next(owners, None), dict.fromkeys(outboxes, writing.START) | places)
 
     async def places_of(self, ledger: str) -> list[str]:
-        """The same of all outboxes that a ledger had."""
+        """How far each outbox of a ledger was recorded."""
         mine = select(tables.place.c.place).where(tables.place.c.outbox.startswith(f"{ledger}:", autoescape=True))
         return list(await self._database.read(lambda connection: connection.execute(mine).scalars().all()))
 
     async def find(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Hits:
-        """What a text that an operator has at hand may mean. Raises `Invalid` for a cursor that no search gave."""
+        """What an operator's text may mean. Raises `Invalid` for a cursor that is not of a search."""
         return await self._search.find(text, limit=limit, cursor=cursor)
 
     async def figures(
@@ -173,7 +173,7 @@ class History:
         return await figures(self._database, since, until, merchant=merchant, offset=offset)
 
     async def vacuum(self) -> None:
-        """Write the database's files anew, without what was erased or removed. It takes long, and blocks others."""
+        """Rewrite the database's files without erased and removed rows. This takes long, and blocks others."""
         await self._database.maintain(vacuum, SLOW)
 
     async def owner(self) -> str | None:
@@ -184,11 +184,11 @@ class History:
         try:
             await self.owner()
         except HistoryUnavailable:
-            return False  # whoever prepares it finds out why
+            return False  # `prepare` finds out why
         return True
 
     async def adopt(self, ledger: str) -> str:
-        """Make this the history of a ledger, unless it has a ledger already; returns whose it is."""
+        """Make this the history of a ledger, unless it belongs to one already; return the ledger that it belongs to."""
 
         def write(connection: Connection) -> str:
             new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -199,7 +199,7 @@ class History:
         return await self._database.write(write)
 
     async def hand_over(self, ledger: str) -> None:
-        """Make this the history of another ledger: of one that was restored from it, or begun anew beside it."""
+        """Make this the history of another ledger: one that was restored from it, or begun anew beside it."""
 
         def write(connection: Connection) -> None:
             connection.execute(tables.about.delete().where(tables.about.c.name == "ledger"))

@@ -1,6 +1,6 @@
-"""Tables made and brought up to date: by the first process that starts, while the others wait.
+"""Migrations: the first process that starts makes the tables or brings them up to date, while the others wait.
 
-A process that is older than the tables does not start, as it would not know what it leaves out.
+A process that is older than the tables starts only if they say that its release can work with them (`readable_from`).
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ PROGRAM = "iamport-relay"
 VERSION_TABLE = "history_version"
 SETTING = "RELAY_HISTORY_URL"
 PATIENCE = 600.0
-"""Seconds that migrations may take, waiting for another process included."""
+"""Seconds that migrations may take, including the wait for another process."""
 
 _NEWER = "its tables are of a newer version of the relay: start that version, or name another database"
 _READABLE_FROM = "readable_from"
 _LOCK = 0x72656C61_79686973
-"""Of PostgreSQL's advisory locks: `relayhis` in ASCII."""
+"""The key of PostgreSQL's advisory lock: `relayhis` in ASCII."""
 _OLDEST_POSTGRESQL = (14, 0)
 _HELP = {
-    # What cannot pass by itself, by PostgreSQL's error codes (its manual, appendix A).
+    # Errors that do not pass by themselves, by PostgreSQL's error codes (its manual, appendix A).
     "28P01": "the password is wrong",
     "28000": "this user may not connect",
     "3D000": "there is no such database: create it (createdb)",
     "42501": "this user may not make tables in it: grant CREATE on its schema",
 }
 _SIGNS = {
-    # The same where the connection fails before there is a code, and for SQLite.
+    # The same for connections that fail before there is a code, and for SQLite.
     "password authentication failed": _HELP["28P01"],
     "no password supplied": "it asks for a password",
     "no pg_hba.conf entry": _HELP["28000"],
@@ -69,8 +69,8 @@ class MigrationStep:
 async def prepare(database: Database, url: HistoryUrl) -> None:
     """Make the tables, or bring them up to date.
 
-    Raises `BadSetting` for what somebody has to mend: a database that there is not, is not ours or is newer, or rights
-    that are missing; and `HistoryUnavailable` while it is away.
+    Raises `BadSetting` for an error that an operator must fix: the database does not exist, is another program's or is
+    newer, or rights are missing. Raises `HistoryUnavailable` while the database is away.
     """
     try:
         if url.file is not None:
@@ -87,8 +87,8 @@ async def prepare(database: Database, url: HistoryUrl) -> None:
 
 
 async def check_version(database: Database, url: HistoryUrl) -> None:
-    """Raise `BadSetting` where a newer release has changed the tables so that this one cannot work with them, and
-    `HistoryUnavailable` while it is away."""
+    """Raise `BadSetting` if a newer release has changed the tables so that this one cannot work with them. Raises
+    `HistoryUnavailable` while the database is away."""
     readable_from = await database.read(_readable_from)
     if readable_from is not None and readable_from not in _revisions():
         raise _bad(url, _NEWER)
@@ -137,7 +137,7 @@ def _scripts() -> list[Script]:
 
 @cache
 def _revisions() -> list[str]:
-    """What this version knows, in its order."""
+    """The revisions that this version knows, oldest first."""
     return [script.revision for script in _scripts()]
 
 
@@ -151,7 +151,7 @@ def _missing(connection: Connection) -> list[Script]:
         return known[revisions.index(current) + 1 :]
     if _readable_from(connection) not in revisions:
         raise BadSetting(_NEWER)
-    return []  # newer than this process, which works with them all the same
+    return []  # the tables are newer than this process, which can work with them all the same
 
 
 def _readable_from(connection: Connection) -> str | None:

@@ -1,15 +1,15 @@
-"""Payments that are called by a text, their order number or imp_uid: those whose whole number it is, then those whose
-number begins with it, a page at a time; each once, and none is left out.
+"""Payments whose number (order number or imp_uid) matches a text. Those whose whole number the text is come first, then
+those whose number begins with it. The pages of a search have each payment once, and leave none out.
 
-No index has numbers by their beginning and, of these, by time. So a search goes on in steps:
+No index finds numbers by their beginning and sorts them by time. So a search goes on in steps:
 
-whole     those whose whole number it is, newest first
-newest    newest first, as long as enough of the next `NEWEST` payments of all begin so, or no more than `NUMBERS` says
-          begin so at all, which are read and sorted
-number    the rest, by order number, the last first: numbers grow with time
-imp_uid   the rest of these, by imp_uid
+whole     payments whose whole number the text is, newest first
+newest    newest first, as long as enough of the next `NEWEST` payments match. If too few do, but no more than `NUMBERS`
+          match in all, these are read and sorted
+number    the rest by order number, the last first: numbers grow with time
+imp_uid   what is still left, by imp_uid
 
-A cursor has the step, the floor (what is newer was looked at by `newest`), and the place in the order of numbers.
+A cursor has the step, the floor (`newest` has read all that is newer), and the place in the order of numbers.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from schemas.errors import Invalid
 from schemas.reasons import Reason
 
 NEWEST = 2_000
-"""Payments that are looked through at once, in the order of time."""
+"""Payments that are read through at once, in the order of time."""
 
 _LAST = "\U0010ffff"
 _T = tables.payment
 NUMBERS: tuple[tuple[Column[Any], int], ...] = ((_T.c.merchant_uid, 50_000), (_T.c.imp_uid, 2_000))
-"""Numbers that are read at once; of imp_uids fewer, as their index does not have times."""
+"""Numbers of each kind that are read at once. The index of imp_uids does not have the times, so these are fewer."""
 
 _NAME = "named"
 _PLACE = (_T.c.first_at, _T.c.n)
@@ -44,7 +44,7 @@ _Key = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a search goes on: behind `floor`, and in the order of numbers behind `key`."""
+    """Where a search goes on: after `floor`, and in the order of numbers after `key`."""
 
     step: str = "whole"
     floor: Place = _TOP
@@ -52,25 +52,25 @@ class Position:
 
     @property
     def cursor(self) -> str:
-        """As it is given to whoever searches."""
+        """The position as the cursor of a page."""
         parts = [_NAME, self.step, *self.floor, *(self.key or (None, 0, 0))]
         return to_cursor(parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Some payments, and where those that follow are, if there may be any."""
+    """Some payments, and the position of those that follow, if there may be any."""
 
     rows: Sequence[AnyRow]
     following: Position | None
 
 
 def position(cursor: str) -> Position | None:
-    """Where this cursor goes on; None where it is none of these. Raises `Invalid` for what only looks like one."""
+    """The position of this cursor; None if it is not of such a search. Raises `Invalid` if its parts are invalid."""
     try:
         parts = from_cursor(cursor)
     except ValueError:
-        return None  # whose cursor it may be else says what is wrong
+        return None  # the caller takes it for another list's cursor, and finds what is wrong
     if not isinstance(parts, list) or parts[:1] != [_NAME]:
         return None
     match parts:
@@ -85,7 +85,7 @@ def position(cursor: str) -> Position | None:
 
 
 def named(connection: Connection, text: str, limit: int, begin: Position) -> Named:
-    """The payments from here on that are called so, `limit` at most."""
+    """The payments from `begin` on whose number matches the text, `limit` at most."""
     search = _Search(connection, text)
     found: list[Place] = []
     at: Position | None = begin
@@ -109,7 +109,7 @@ class _Search:
         self._text = text
 
     def step(self, at: Position, limit: int) -> _Found:
-        """What a step finds from here on, and where the search goes on then."""
+        """What a step finds from this position on, and the position where the search goes on."""
         match at.step:
             case "whole":
                 return self._whole(at, limit)
@@ -144,7 +144,7 @@ class _Search:
         return _cut(found, limit, at, Position("number", (last.first_at, last.n)))
 
     def _all_of_few(self, limit: int, floor: Place) -> set[Place] | None:
-        """The newest of all that begin so behind the floor; None where too many begin so to read them all."""
+        """The newest matches after the floor, out of all; None if too many match to read them all."""
         found: set[Place] = set()
         for number, most in NUMBERS:
             alike = _begins(number, self._text)
@@ -157,7 +157,7 @@ class _Search:
         return found
 
     def _by_number(self, at: Position, limit: int, number: Column[Any], following: Position | None) -> _Found:
-        """Behind the floor, which `newest` has reached, in the order of a number, the last first."""
+        """Payments after the floor, which `newest` has reached, in the order of a number, the last first."""
         behind = () if at.key is None else (_is_before(number, at.key),)
         way = select(*_PLACE, *self._read_with(number)).where(_begins(number, self._text), *behind)
         way = way.order_by(number.desc(), *_NEWEST_FIRST)
@@ -176,11 +176,11 @@ class _Search:
         return shown, replace(at, key=(last._mapping[number.name], last.first_at, last.n))
 
     def _read_with(self, number: Column[Any]) -> Sequence[Column[Any]]:
-        """The numbers that are read of each: an order number's index does not have the imp_uid."""
+        """The numbers that are read of each payment: the index of order numbers does not have the imp_uid."""
         return [number] if number is _T.c.merchant_uid else [number, _T.c.merchant_uid]
 
     def _is_not_whole(self, some: FromClause) -> Sequence[ColumnElement[bool]]:
-        """None of those that `whole` has found."""
+        """The conditions that leave out payments that `whole` has found."""
         called_so = select(_T.c.n).where(_T.c.imp_uid == self._text)
         return some.c.merchant_uid != self._text, some.c.n.not_in(called_so)
 

@@ -1,4 +1,4 @@
-"""Notifications: what came in, and what became of it."""
+"""Notifications with their outcomes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ LISTING = Listing(
 )
 
 STEP = 200
-"""Notifications that are read at once where all are walked through."""
+"""Notifications that are read at once when all are walked through."""
 
 _T = tables.notification
 
 
 class Notifications:
-    """What came in, newest first."""
+    """The notifications, newest first."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -56,8 +56,8 @@ class Notifications:
         return await self._database.read(read)
 
     async def pending(self, before: float, after: Place | None) -> tuple[Sequence[Notification], Place | None]:
-        """Some of those that are pending and came before a time (UNIX seconds), the oldest first, behind a place; and
-        the place behind which there may be more, None at the end."""
+        """Some pending notifications that came before a time (UNIX seconds), after a place, oldest first. Also the
+        place after which there may be more, None at the end."""
         wanted = oldest(_T, "received_at", after, STEP).where(
             _T.c.outcome == "pending", text(tables.UNUSUAL), _T.c.received_at < ms(before)
         )

@@ -20,7 +20,7 @@ from schemas.errors import Invalid
 from schemas.reasons import Reason
 
 FIRST = 4
-"""Rows along an index that a page reads first, for each that it may have: enough where most pass its filters."""
+"""A page of `limit` rows first reads `limit` times this many along an index: enough if most pass its filters."""
 MOST = 5_000
 """Rows along an index that one page reads, at most."""
 
@@ -52,8 +52,8 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A way along an index: rows whose `columns` have given values, sorted by time. An index over some rows only has
-    their condition in `where`, and serves the values of its first column that `serves` says."""
+    """A way along an index: rows whose `columns` have given values, sorted by time. The condition of a partial index is
+    in `where`; `serves` says for which values of its first column the index can be used."""
 
     columns: tuple[str, ...] = ()
     where: str = ""
@@ -87,9 +87,9 @@ def page(
     condition: Condition | None = None,
 ) -> Found:
     """A page of a list's rows, and the cursor of the next. `filters` are columns with their values, None for any;
-    `condition` is whatever else must hold of the columns it is given.
+    `condition` is a further condition on the columns.
 
-    Raises `Invalid` for a cursor that this list did not give and for a window that ends before it begins.
+    Raises `Invalid` for a cursor that is not of this list, and for a window that ends before it begins.
     """
     given = {name: value for name, value in filters.items() if value is not None}
     walk, way = listing.walk(given), steps(listing, given, between(listing, part))
@@ -110,7 +110,7 @@ def page(
 
 
 def merged(listing: Listing, part: PageRequest, pages: Sequence[Found]) -> Found:
-    """One page of several of the same list, whose filters no row passes twice."""
+    """Merge pages of the same list into one. No row may be in two of them."""
     reached = [decode(listing.name, cursor) for _, cursor in pages if cursor is not None]
     floor = max(reached, default=None)
     found = sorted((row for rows, _ in pages for row in rows), key=lambda row: _place(listing, row), reverse=True)
@@ -121,7 +121,7 @@ def merged(listing: Listing, part: PageRequest, pages: Sequence[Found]) -> Found
 
 
 def steps(listing: Listing, given: Mapping[str, Any], window: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """Rows along the best index for these filters, newest first; filters beyond that are not applied."""
+    """Rows along the best index for these filters, newest first. Filters that the index lacks are not applied."""
     walk, table = listing.walk(given), listing.table
     where = [table.c[name] == given[name] for name in walk.columns]
     partial = [text(walk.where)] if walk.where else []
@@ -129,8 +129,8 @@ def steps(listing: Listing, given: Mapping[str, Any], window: Sequence[ColumnEle
 
 
 def between(listing: Listing, part: PageRequest, *, name: str = "") -> list[ColumnElement[bool]]:
-    """The window and the cursor of a request, as conditions; the cursor is one of the list `name`, if that is another.
-    Raises `Invalid`."""
+    """The window and the cursor of a request, as conditions. The cursor is one of the list `name`, by default of this
+    list. Raises `Invalid`."""
     if part.since is not None and part.until is not None and part.until < part.since:
         raise Invalid("until", Reason.of("not_before_since"))
     at, n = listing.time, listing.table.c.n
@@ -145,14 +145,14 @@ def between(listing: Listing, part: PageRequest, *, name: str = "") -> list[Colu
 
 
 def is_behind(at: ColumnElement[Any], n: ColumnElement[Any], last: Place) -> ColumnElement[bool]:
-    """Whether a row comes behind a place, the newest first."""
+    """Whether a row comes after a place in a list that is sorted newest first."""
     last_at, last_n = last
-    # The first is what an index is searched by; the second leaves out what shares its ms and was shown.
+    # An index is searched by the first; the second leaves out rows of the same millisecond that were shown before.
     return and_(at <= last_at, or_(at < last_at, n < last_n))
 
 
 def oldest(table: Table, at: str, after: Place | None, limit: int) -> Select[Any]:
-    """Rows of a table from the oldest on by a column of time, those behind a place: for what reads or removes all."""
+    """Rows of a table after a place, oldest first by a column of time: for callers that read or remove all rows."""
     time, n = table.c[at], table.c.n
     wanted = select(table).order_by(time, n).limit(limit)
     if after is None:
@@ -167,17 +167,17 @@ def encode(name: str, at: int, n: int) -> str:
 
 
 def to_cursor(parts: Sequence[Any]) -> str:
-    """A cursor that says this."""
+    """A cursor with these parts."""
     return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
 def from_cursor(cursor: str) -> Any:
-    """What a cursor says. Raises `ValueError` where it is none."""
+    """The parts of a cursor. Raises `ValueError` if it is not one."""
     return orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
 
 
 def decode(name: str, cursor: str) -> Place:
-    """The place that a cursor of this list means. Raises `Invalid`."""
+    """The place in a cursor of this list. Raises `Invalid`."""
     try:
         of, at, n = from_cursor(cursor)
     except (ValueError, TypeError):
@@ -194,12 +194,12 @@ def place(row: AnyRow, at: str) -> Place:
 
 
 def of_row(kind: Callable[..., T], row: AnyRow) -> T:
-    """An entry of a row: behind `n`, a table's columns are the fields of its entries."""
+    """The entry of a row: after `n`, a table's columns are the fields of its entries."""
     return kind(*tuple(row)[1:])
 
 
 def ms(at: float) -> int:
-    """A time in ms; a part of a millisecond counts as a whole one, so that windows keep their edges."""
+    """A time in ms, rounded up, so that windows keep their edges."""
     return math.ceil(round(at * 1000, 3))
 
 

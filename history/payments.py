@@ -1,4 +1,4 @@
-"""Payments: as lists show them, alone, and as the record to go on from when one has left the ledger."""
+"""Payments: in lists, one by one, and with the record to go on from if a payment has left the ledger."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _T = tables.payment
 
 
 class Payments:
-    """The payments that were recorded, the one that was first recorded last first."""
+    """The payments, by the time at which each was first recorded, newest first."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -64,12 +64,12 @@ class Payments:
     async def some(
         self, names: Sequence[tuple[str, str]], *, patience: float = PATIENCE
     ) -> Mapping[tuple[str, str], Payment]:
-        """Those of these payments (merchant, imp_uid) that there are, by one query: what a batch of looks asks for
-        payments that the ledger does not have."""
+        """These payments (merchant, imp_uid), by one query; those that history does not have are left out. Refreshes
+        ask this for payments that the ledger does not have."""
         wanted = set(names)
 
         def read(connection: Connection) -> Mapping[tuple[str, str], Payment]:
-            # One statement for any number of them, as SQLAlchemy keeps what it has compiled.
+            # The statement is the same for any number of payments, so SQLAlchemy compiles it once.
             rows = connection.execute(select(_T).where(_T.c.imp_uid.in_([imp_uid for _, imp_uid in names]))).all()
             found = {(row.merchant, row.imp_uid): row for row in rows}
             return {name: of_row(Payment, row) for name, row in found.items() if name in wanted}
@@ -77,18 +77,18 @@ class Payments:
         return await self._database.read(read, patience) if names else {}
 
     async def order(self, merchant: str, merchant_uid: str) -> Order | None:
-        """What the merchant expects to be paid for an order, if it said so."""
+        """What the merchant expects to be paid for an order, None if it gave no amount."""
         return next(iter(await self.orders(merchant, [merchant_uid])), None)
 
     async def orders(self, merchant: str, merchant_uids: Sequence[str]) -> Sequence[Order]:
-        """What the merchant expects to be paid for those of these orders of which it said so."""
+        """What the merchant expects to be paid for these orders; those without an amount are left out."""
         expectation = tables.order_expectation
         mine = (expectation.c.merchant == merchant, expectation.c.merchant_uid.in_(merchant_uids))
         asked = select(expectation).where(*mine)
         return await self._database.read(lambda connection: [Order(*row) for row in connection.execute(asked)])
 
     async def count(self) -> int:
-        """How many there are."""
+        """How many payments there are."""
         return await self._database.read(
             lambda connection: connection.execute(select(func.count()).select_from(_T)).scalar_one()
         )

@@ -1,6 +1,6 @@
 """What operators set up and started: merchants, endpoints, replays, reconciliations; and the audit of what they did.
 
-The ledger's own rows come back as they were given; history knows of them what lists are filtered by.
+The ledger's rows come back as it wrote them; history itself reads only the columns that lists are filtered by.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Registry(Generic[T]):
         self._key = listing.table.c[key]
 
     async def get(self, identity: str) -> T:
-        """The one of this name. Raises `NotFound`."""
+        """The one with this id, or the merchant with this name. Raises `NotFound`."""
         table = self._listing.table
         row = await self._database.read(
             lambda connection: connection.execute(select(table).where(self._key == identity)).first()
@@ -59,7 +59,7 @@ class Merchants(_Registry[Merchant]):
         super().__init__(database, MERCHANTS, Merchant, "name")
 
     async def list(self, part: PageRequest) -> Page[Merchant]:
-        """All of them. Raises `Invalid`."""
+        """All merchants. Raises `Invalid`."""
         return await self._list(part, {}, lambda row: row.deleted_at.is_(None))
 
 
@@ -70,7 +70,7 @@ class Endpoints(_Registry[Endpoint]):
         super().__init__(database, ENDPOINTS, Endpoint)
 
     async def list(self, part: PageRequest, *, merchant: str | None = None) -> Page[Endpoint]:
-        """Those of one merchant or all. Raises `Invalid`."""
+        """Endpoints of one merchant or all. Raises `Invalid`."""
         return await self._list(part, {"merchant": merchant}, lambda row: row.state != "deleted")
 
 
@@ -81,11 +81,11 @@ class Replays(_Registry[Replay]):
         super().__init__(database, REPLAYS, Replay)
 
     async def list(self, part: PageRequest) -> Page[Replay]:
-        """All of them. Raises `Invalid`."""
+        """All replays. Raises `Invalid`."""
         return await self._list(part, {}, lambda row: row.part == 0)
 
     async def parts(self, replay_ids: Sequence[str]) -> Mapping[str, Sequence[Replay]]:
-        """All parts of each of these."""
+        """All parts of each of these replays."""
         table = self._listing.table
         asked = select(table).where(table.c.id.in_(replay_ids))
         found: dict[str, list[Replay]] = {replay_id: [] for replay_id in replay_ids}
@@ -101,7 +101,7 @@ class Reconciliations(_Registry[Reconciliation]):
         super().__init__(database, RECONCILIATIONS, Reconciliation)
 
     async def list(self, part: PageRequest, *, merchant: str | None = None) -> Page[Reconciliation]:
-        """Those of one merchant or all. Raises `Invalid`."""
+        """Reconciliations of one merchant or all. Raises `Invalid`."""
         return await self._list(part, {"merchant": merchant})
 
 
@@ -114,11 +114,11 @@ class AuditLog(_Registry[Audit]):
     async def list(
         self, part: PageRequest, *, actor: str | None = None, action: str | None = None, object_: str | None = None
     ) -> Page[Audit]:
-        """What one actor did, of one kind, to one object. Raises `Invalid`."""
+        """Entries of one actor, of one action, about one object. Raises `Invalid`."""
         return await self._list(part, {"actor": actor, "action": action, "object": object_})
 
     async def since(self, at: int, action: str) -> Sequence[Audit]:
-        """All of one kind since a time in ms, oldest first."""
+        """All entries of one action since a time in ms, oldest first."""
         table = self._listing.table
         wanted = select(table).where(table.c.action == action, table.c.at >= at).order_by(table.c.at, table.c.n)
         rows = await self._database.read(lambda connection: connection.execute(wanted).all())

@@ -22,7 +22,7 @@ _EVENT, _DELIVERY = tables.event, tables.delivery
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Some of what is selected, of the events up to the place `after`; None when all events were looked at."""
+    """The deliveries selected from the events up to the place `after`, which is None when all events were read."""
 
     selected: tuple[Selected, ...]
     after: Place | None
@@ -45,7 +45,7 @@ class Replayable:
     async def step(
         self, recipients: Sequence[Recipient], selection: Selection, until: float, after: Place | None, most: int
     ) -> Step:
-        """What is selected of the next events, `most` at most."""
+        """The deliveries selected from the next events, of which it reads `most` at most."""
         if not recipients:
             return Step((), None)
         merchants, types = ({value for one in recipients for value in values(one)} for values in (_merchant, _types))

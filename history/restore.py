@@ -1,6 +1,6 @@
-"""What a ledger that was lost is put back from: everything that is not settled, and whatever it must not take for new.
+"""The rows that a lost ledger is put back from: all that are not settled, and those that it must not take for new.
 
-Each is read in pages, so nothing has to fit into memory; who restores may begin again, as all of it is put back whole.
+They are read in pages, so they need not fit into memory. A restore may begin again: each row is put back whole.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from schemas.reasons import Reason, dump
 STEP = 500
 """Rows that are read at once."""
 _GIVEN_UP = dump(Reason.of("begun_anew")).decode()
-"""Why webhooks that were pending are rejected."""
+"""Why `give_up` rejects pending webhooks."""
 
 
 class Restore:
-    """What to put back, the oldest first."""
+    """The rows to put back, oldest first."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def merchants(self) -> AsyncIterator[Merchant]:
-        """All that were not deleted, with their sealed credentials."""
+        """All merchants that were not deleted, with their sealed credentials."""
         async for row in self._rows(tables.merchant, tables.merchant.c.deleted_at.is_(None)):
             yield of_row(Merchant, row)
 
     async def endpoints(self) -> AsyncIterator[Endpoint]:
-        """All that were not deleted, with their sealed secrets."""
+        """All endpoints that were not deleted, with their sealed secrets."""
         async for row in self._rows(tables.endpoint, tables.endpoint.c.state != "deleted"):
             yield of_row(Endpoint, row)
 
     async def orders(self, changed_since: float) -> AsyncIterator[Order]:
-        """What merchants expect to be paid, where they said so since (UNIX seconds)."""
+        """The expected amounts that merchants gave since a time (UNIX seconds)."""
         table = tables.order_expectation
         asked = select(table).where(table.c.changed_at >= ms(changed_since))
         for row in await self._database.read(lambda connection: connection.execute(asked).all()):
             yield Order(*row)
 
     async def payments(self, recorded_since: float) -> AsyncIterator[Payment]:
-        """Those first recorded since (UNIX seconds): the ledger would take them for new; and, however old, those that
-        are to be looked at again."""
+        """Payments first recorded since a time (UNIX seconds), which the ledger would take for new; and payments of any
+        age that are to be refreshed again."""
         table, since = tables.payment, ms(recorded_since)
         async for row in self._rows(table, table.c.first_at >= since, at="first_at"):
             yield of_row(Payment, row)
@@ -57,8 +57,7 @@ class Restore:
             yield of_row(Payment, row)
 
     async def deliveries(self) -> AsyncIterator[RecordedDelivery]:
-        """Those that were not delivered, nor given up, with their attempts; held ones among them. Their events and
-        payments are asked for by whoever restores."""
+        """Deliveries that are pending or held, with their attempts. The caller asks for their events and payments."""
         table, after, more = tables.delivery, None, True
         while more:
             found, after = await self._database.read(_undelivered(oldest(table, "created_at", after, STEP)))
@@ -67,26 +66,26 @@ class Restore:
                 yield one
 
     async def notifications(self) -> AsyncIterator[Notification]:
-        """Those that were pending: webhooks that were acknowledged, and whose payments were not refreshed since."""
+        """Pending notifications: webhooks that were acknowledged, and whose payments were not refreshed since."""
         table = tables.notification
         async for row in self._rows(table, table.c.outcome == "pending", at="received_at"):
             yield of_row(Notification, row)
 
     async def replays(self) -> AsyncIterator[Replay]:
-        """Those that were running."""
+        """Running replays."""
         async for row in self._rows(tables.replay, tables.replay.c.state == "running"):
             yield of_row(Replay, row)
 
     async def reconciliations(self) -> AsyncIterator[Reconciliation]:
-        """Those that were running, and how far the automatic ones are."""
+        """Running reconciliations, and how far the automatic ones are."""
         table = tables.reconciliation
         async for row in self._rows(table, or_(table.c.state == "running", table.c.id.startswith("auto/"))):
             yield of_row(Reconciliation, row)
 
     async def give_up(self, now: float) -> None:
-        """Close what will not go on, as the ledger was begun anew (at `now`, UNIX seconds): there are no
-        merchants and endpoints any more, what was under way has ended, no payment is to be looked at, and webhooks that
-        were pending are rejected."""
+        """Close everything that will not go on, after the ledger was begun anew at `now` (UNIX seconds): merchants and
+        endpoints count as deleted, replays and reconciliations end, no payment is to be refreshed, and pending webhooks
+        are rejected."""
         await self._database.write(lambda connection: _give_up(connection, ms(now)))
 
     async def _rows(self, table: Table, *conditions: Any, at: str = "created_at") -> AsyncIterator[AnyRow]:

@@ -1,7 +1,7 @@
-"""Retention: what is old leaves history, the oldest first, in steps so small that readers do not wait.
+"""Retention: old rows leave history, oldest first, in steps so small that readers do not wait.
 
-Only what is settled leaves: a payment with a delivery that is pending or held, or that is to be looked at again, stays
-with all its rows. A round walks from the oldest on, so what stays is passed once in a round.
+Only settled rows leave. A payment stays, with all its rows, while a delivery of it is pending or held, or while it is
+to be refreshed again. A round goes on from one step to the next, so it passes each row that stays only once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST = 200
 """Rows that one step looks at."""
 
 InLedger = Callable[[Sequence[Name]], Awaitable[Collection[Name]]]
-"""Those of some payments that are in a ledger."""
+"""Returns those of some payments that are in the ledger."""
 
 _PAYMENT, _DELIVERY, _EVENT, _NOTIFICATION = tables.payment, tables.delivery, tables.event, tables.notification
 _WALKS = (
@@ -37,7 +37,7 @@ _WALKS = (
 
 
 class Retention:
-    """Removes what is old, a bounded number at a time."""
+    """Removes old rows, a bounded number at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -45,9 +45,9 @@ class Retention:
         self._place: Place | None = None
 
     async def step(self, before: float, *, in_ledger: InLedger | None = None) -> bool:
-        """Remove some of what has not changed since `before` (UNIX seconds); False at the end of a round, when nothing
-        more is to be done for a while. Payments that are still `in_ledger` stay. Raises `HistoryUnavailable`; the next
-        step does what this one could not."""
+        """Remove some rows that have not changed since `before` (UNIX seconds). Return False at the end of a round,
+        when there is nothing more to do for a while. Payments that are still `in_ledger` stay. Raises
+        `HistoryUnavailable`; the next step tries again."""
         while self._walk < len(_WALKS):
             table, at = _WALKS[self._walk]
             if table is _PAYMENT:
@@ -78,7 +78,7 @@ def _removal(table: Table, at: str, before: int, after: Place | None) -> Use[Pla
 
 
 def _remove(connection: Connection, table: Table, at: str, before: int, after: Place | None) -> Place | None:
-    """One step along a table; the place that it has reached, None at the end."""
+    """Do one step along a table; return the place that it has reached, None at the end."""
     rows = _oldest(connection, table, at, before, after)
     if table is _NOTIFICATION:
         belongs_to_none = ~exists().where(_belongs(_PAYMENT))
@@ -94,14 +94,14 @@ def _remove(connection: Connection, table: Table, at: str, before: int, after: P
 def _oldest(connection: Connection, table: Table, at: str, before: int, after: Place | None) -> Sequence[AnyRow]:
     wanted = oldest(table, at, after, MOST).where(table.c[at] < before)
     if table is _EVENT:
-        wanted = wanted.where(table.c.imp_uid == "")  # those of payments leave with them
+        wanted = wanted.where(table.c.imp_uid == "")  # events of a payment leave with it
     return connection.execute(wanted.with_only_columns(table.c.n, table.c[at])).all()
 
 
 def _settled(numbers: Sequence[int], before: int) -> Select[Any]:
-    """Those of these payments that are settled and old."""
+    """Of these payments, those that are settled and old."""
     unsettled = exists().where(_DELIVERY.c.imp_uid == _PAYMENT.c.imp_uid, waits())
-    # A look that was due so long ago was given up with its merchant.
+    # A refresh that was due so long ago will not come: its merchant was deleted.
     unawaited = or_(_PAYMENT.c.next_look_at.is_(None), _PAYMENT.c.next_look_at < before)
     is_settled = and_(_PAYMENT.c.changed_at < before, unawaited, ~unsettled)
     columns = (_PAYMENT.c.n, _PAYMENT.c.merchant, _PAYMENT.c.imp_uid, _PAYMENT.c.merchant_uid)
@@ -118,7 +118,7 @@ def _remove_payments(connection: Connection, numbers: Sequence[int], before: int
 
 
 def _remove_endpoint_events(connection: Connection, rows: Sequence[AnyRow]) -> None:
-    """Those about endpoints, which belong to no payment."""
+    """Remove events about endpoints, which belong to no payment."""
     of_event = and_(_DELIVERY.c.imp_uid == "", _DELIVERY.c.event == _EVENT.c.id)
     unsettled = exists().where(of_event, waits())
     found = select(_EVENT.c.id).where(_EVENT.c.n.in_([row.n for row in rows]), ~unsettled)

@@ -1,9 +1,9 @@
-"""Search: what a text that an operator has at hand may mean.
+"""Search: finds what an operator's text may mean.
 
-Order numbers and imp_uids are found by how they begin (see `history.named_payments`), events, deliveries and
-notifications by their whole id, each in an index. Where nothing is called by the text, or behind all that is, it is
-what a buyer typed, found anywhere in it: the newest `MOST` payments are read through, in an index that holds the texts,
-and the cursor goes on with older ones.
+The text may be the beginning of an order number or an imp_uid (see `history.named_payments`), or the whole id of an
+event, a delivery or a notification. An index finds each of these. If there are none, or after all of them, the text may
+be anywhere in what a buyer typed. For that a search reads through the newest `MOST` payments, in an index that holds
+what buyers typed, and its cursor goes on with older payments.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from schemas.outbox.of_change import searchable
 MOST = 25_000
 """Payments whose buyers one search reads through."""
 SHORTEST = 2
-"""Characters of what buyers typed; fewer are found everywhere."""
+"""Characters that a search in what buyers typed needs; fewer would be found everywhere."""
 
 _NAME = "search"
 _BUYERS = encode(_NAME, 2**62, 2**62)
@@ -35,7 +35,7 @@ _T, _EVENT, _DELIVERY, _NOTIFICATION = tables.payment, tables.event, tables.deli
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What a text was found in: ids, and payments, the newest first, behind those whose whole number it is.
+    """What a search found: ids and payments. Payments whose whole number the text is come first, then the newest.
     `next_cursor` goes on with the buyers of older payments."""
 
     payments: tuple[Payment, ...] = ()
@@ -64,7 +64,7 @@ class Search:
 
 
 def _find(connection: Connection, text: str, limit: int, begin: Position) -> Hits:
-    """What is called by the text; what buyers typed where nothing is."""
+    """Payments and ids that match the text; if there are none, payments whose buyer typed it."""
     found = named(connection, text, limit, begin)
     hits = Hits(tuple(of_row(Payment, row) for row in found.rows))
     if begin == Position():
@@ -86,7 +86,7 @@ def _with_ids(connection: Connection, hits: Hits, text: str) -> Hits:
 
 
 def _typed(connection: Connection, text: str, limit: int, window: list[ColumnElement[bool]]) -> Hits:
-    """Payments whose buyer typed the text, among the newest `MOST`, without those that are called by it."""
+    """Payments whose buyer typed the text, among the newest `MOST`, without those whose numbers begin with it."""
     needle = searchable([text])
     if len(needle) < SHORTEST:
         return Hits()

@@ -1,7 +1,7 @@
-"""An SQLite file: its owner's alone, made only where it is meant to be, and noticed when another is put in its place.
+"""An SQLite file that only its owner may read. Connections never make it, and notice if it is replaced.
 
-A connection goes on with the file that it has opened, also when that was deleted or replaced, and nothing that it
-writes is there for others. So each use looks whether its connection has the file that is there now.
+A connection keeps using the file that it opened even if that was deleted or replaced, and then others never see its
+writes. So each use checks that its connection has the file that is there now.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-16384", "wal_autocheckpoint=8000")
-"""FULL: what is committed is trimmed from the outbox, so it has to survive a power cut. A longer log is merged less
-often, and the pages that every batch changes are merged once."""
+"""FULL: committed entries are trimmed from the outbox, so they must survive a power cut. A longer log is merged less
+often, and a page that every batch changes is merged only once each time."""
 _LOGS = ("-wal", "-shm")
 
-# Python's driver looks up how a value of these types wants to be stored, finds nothing, and stores it as it is. That
-# takes half a microsecond, and a payment has about twenty of them; what is registered is found at once.
+# Python's driver looks for an adapter of a value of these types, finds none, and stores the value as it is. The search
+# takes half a microsecond, and a payment has about twenty such values. A registered adapter is found at once.
 sqlite3.register_adapter(bool, int)
 sqlite3.register_adapter(bytes, memoryview)
 sqlite3.register_adapter(NoneType, lambda none: none)
 
 
 def make_file(path: Path) -> None:
-    """Make an SQLite file that only its owner may read: SQLite gives its log the mode of the file. A log that one of
-    its name has left behind is removed first, as it would be taken for this one's. Raises `OSError`.
+    """Make an SQLite file that only its owner may read; SQLite gives its log the same mode. If an earlier file of this
+    name has left its log behind, the log is removed first: SQLite would take it for the new file's. Raises `OSError`.
 
-    One that is there is not opened: closing it would end all locks that this process has on it, and whoever closes the
-    file next would take itself for the last one and remove the log, with what is committed to it from then on.
+    An existing file is not opened: closing it would release all locks that this process has on it. Then the next
+    process that closes the file would take itself for the last one, and remove the log with all later commits.
     """
-    path = path.resolve()  # of a link, the file that it leads to, and its folder
+    path = path.resolve()  # of a link, the target and its folder
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def make_file(path: Path) -> None:
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    """Of all processes one at a time."""
+    """Let one process at a time in."""
     held = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -68,8 +68,8 @@ class _Connection(sqlite3.Connection):
 
 
 def make_engine(path: Path, *, connections: int, patience: float) -> Engine:
-    """Connections to the file at a path, which are not opened where there is none: so many at most, each of which waits
-    `patience` seconds for whoever writes."""
+    """At most `connections` connections to the file at a path. They never make a missing file. Each waits `patience`
+    seconds for another writer."""
     url = f"file:{quote(os.path.abspath(path))}?mode=rw"  # noqa: PTH100  # links are followed each time
 
     def connect() -> sqlite3.Connection:
@@ -98,7 +98,7 @@ def make_engine(path: Path, *, connections: int, patience: float) -> Engine:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file there is at a path, None where there is none."""
+    """Which file is at a path; None if there is none."""
     with suppress(OSError):
         found = path.stat()
         return found.st_dev, found.st_ino

@@ -1,14 +1,14 @@
-"""Every table of history, and which lists its indexes serve. Views for people are in `history.views`.
+"""Every table of history, and the lists that its indexes serve. Views for people are in `history.views`.
 
-Times are in ms; amounts, and whatever was JSON, are text as it was written; `object`, `body`, `snapshot` and `record`
-are as `schemas.compression` stores them. `n` grows with each row, and orders rows of one millisecond. Columns are
-called as in `schemas.outbox.entries`, and stand in its order.
+Times are in ms. Amounts and JSON are text, as they were written. `object`, `body`, `snapshot` and `record` are stored
+by `schemas.compression`. `n` grows with each row, and orders rows of the same millisecond. Columns have the names and
+the order of the fields in `schemas.outbox.entries`.
 
-What belongs to a payment is found by its imp_uid first: i'mport numbers payments by the time, so what is written
-together lies together, and not strewn over an index by an event's id, which is a hash.
+Indexes find the rows of a payment by its imp_uid first. i'mport numbers payments by time, so rows that are written
+together lie together in the index. An event's id is a hash, which would scatter them.
 
-An index serves a list by the columns it begins with; a list with further filters reads along it and leaves rows out.
-Where most rows have one value, an index holds those with another one only: writing an index for nearly every row costs
+An index serves a list by its first columns; a list with more filters reads along the index and leaves rows out. If most
+rows have the same value, a partial index holds only the others: writing an index entry for nearly every row would cost
 more than leaving out a few rows of a list.
 """
 
@@ -44,19 +44,19 @@ metadata = MetaData(
 
 
 def clean(text: str) -> str:
-    """A text without NUL, which PostgreSQL has no place for."""
+    """A text without NUL, which PostgreSQL cannot store."""
     return text.replace("\0", "\ufffd")
 
 
 class _Words(TypeDecorator[str]):
-    """Text that is compared byte by byte on both databases, so that keys and prefixes sort alike; and with what is
-    asked for as it would be stored."""
+    """Text that both databases compare byte by byte, so that keys and prefixes sort alike. Values in queries are
+    cleaned as stored ones are."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  # SQLAlchemy's
-        """What is asked for, as `history.batch` stores it."""
+        """A value, as `history.batch` would store it."""
         return None if value is None else clean(value)
 
 
@@ -145,7 +145,7 @@ payment = Table(
     _blob("record"),
     _number("erased_at", nullable=True),
     UniqueConstraint("imp_uid", "merchant"),
-    # What buyers typed lies in the index of the list, so that searching it reads no rows.
+    # What buyers typed is in the index of the list, so that a search for it reads no rows.
     Index(None, "first_at", "payer", "n"),
     Index(None, "merchant", "first_at"),
     Index(None, "merchant_uid", "first_at", postgresql_include=["n"]),
@@ -231,7 +231,7 @@ attempt = Table(
     _word("error", nullable=True),
     _word("response"),
     _flag("replay"),
-    # A Redis that came back with an old copy counts again from what it has: two attempts may have one number.
+    # A Redis that came back with an old copy counts on from there, so two attempts may have the same number.
     PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number", "at"),
     sqlite_with_rowid=False,
 )
@@ -343,7 +343,7 @@ about = Table(
     _word("value"),
     PrimaryKeyConstraint("name"),
 )
-"""What this database is (`program`), and whose history (`ledger`)."""
+"""Which program's database this is (`program`), and which ledger's history (`ledger`)."""
 
 
 def belongs(table: FromClause, imp_uid: Any, merchant: Any) -> ColumnElement[bool]:
@@ -352,7 +352,7 @@ def belongs(table: FromClause, imp_uid: Any, merchant: Any) -> ColumnElement[boo
 
 
 def is_of(table: FromClause, merchant: Any) -> ColumnElement[bool]:
-    """Whether a row is a merchant's, where another condition finds it: SQLite, left alone, would rather look through
-    all rows of the merchant."""
+    """Whether a row is a merchant's, without an index: another condition finds the row. With an index SQLite would
+    choose to look through all rows of the merchant."""
     mine: ColumnElement[bool] = table.c.merchant.concat("") == merchant
     return mine

@@ -1,6 +1,6 @@
 """Views for people and their tools: the operator API's words, times as times, amounts as numbers.
 
-They are part of the tables' version: a migration that changes what they show drops them first and makes them anew.
+They are part of the tables' version: a migration that changes what they show drops them first and makes them again.
 docs/history.md says what each column holds.
 """
 
@@ -64,7 +64,7 @@ def create(dialect: str) -> Sequence[str]:
 
 
 def drop() -> Sequence[str]:
-    """The statements that remove them."""
+    """The statements that remove the views."""
     return [f"DROP VIEW IF EXISTS {name}" for name in NAMES]
 
 

@@ -1,4 +1,4 @@
-"""Payments with everything that belongs to them: what a ledger that lacks them is given back."""
+"""Payments with everything that belongs to them, to be put back into a ledger that lacks them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from schemas.outbox.whole_payment import Name, WholePayment
 from schemas.reasons import Reason
 
 LATEST = 100
-"""Attempts of a delivery that are given back, as many as a ledger stores."""
+"""Attempts of a delivery that are put back, as many as the ledger stores."""
 
 _EVENT, _DELIVERY, _ATTEMPT = tables.event, tables.delivery, tables.attempt
 
@@ -37,7 +37,7 @@ class WholePayments:
         self._payments = payments
 
     async def of(self, payments: Sequence[Payment]) -> Sequence[WholePayment]:
-        """These payments, by four queries for all of them."""
+        """These payments, by three queries for all of them, and one for each whose events share objects."""
 
         def read(connection: Connection) -> Sequence[WholePayment]:
             imp_uids = {one.imp_uid for one in payments}
@@ -53,11 +53,11 @@ class WholePayments:
         return await self._database.read(read) if payments else []
 
     async def records(self, names: Sequence[Name]) -> Mapping[Name, Payment]:
-        """Those of these payments that there are, by one query."""
+        """These payments, by one query; those that history does not have are left out."""
         return await self._payments.some(names)
 
     async def with_event(self, event_id: str) -> WholePayment | None:
-        """The payment of an event; the event alone if it belongs to none, None where there is no such event."""
+        """The payment of an event; the event alone if it belongs to no payment; None if there is no such event."""
         wanted = select(_EVENT.c.merchant, _EVENT.c.imp_uid).where(_EVENT.c.id == event_id)
         found = await self._database.read(lambda connection: connection.execute(wanted).first())
         if found is None:

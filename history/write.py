@@ -1,8 +1,8 @@
 """Writing: a batch of entries and the place after them in the outbox, in one transaction.
 
-The place is compared with what it was when the entries were read: of two recorders with the same entries one writes
-them, and a recorder that was killed and comes back finds its place moved. What is written twice all the same (by a
-ledger that writes again what it holds) changes nothing, as rows compare revisions.
+The transaction writes nothing if the place is not where it was when the entries were read. So if two recorders read
+the same entries, only one writes them, and a recorder that stalled for a while finds its place moved. A ledger that
+writes its contents again does write entries twice. That changes nothing, because rows compare revisions.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from history.erase import erase_in
 from schemas.outbox.entries import Entry
 
 MOST = 1000
-"""Entries of one batch, about: more take no less time each, and hold others up."""
+"""Entries of one batch, about. Larger batches take as long per entry, and hold others up."""
 REFUSALS: tuple[type[Exception], ...] = (DataError, IntegrityError, *drivers.REFUSALS, OverflowError, UnicodeError)
-"""What the database and its driver raise for values that they cannot hold."""
+"""Errors of the database and its driver for values that they cannot hold."""
 START = "0-0"
 """The place before the first entry of an outbox."""
 
@@ -34,7 +34,7 @@ _PG_TYPES = {"str": "text", "int": "int8", "bool": "bool", "bytes": "bytea"}
 
 
 class Move(NamedTuple):
-    """An outbox was read behind the place `after` up to `upto`."""
+    """Moves an outbox's place from `after` to `upto`, past the entries that were read."""
 
     outbox: str
     after: str
@@ -42,8 +42,8 @@ class Move(NamedTuple):
 
 
 def record(connection: Connection, moves: Sequence[Move], batch: Batch) -> bool:
-    """Write a batch that was read of some outboxes; False, and nothing is written, where one of them was recorded to
-    another place meanwhile."""
+    """Write a batch that was read from some outboxes. Return False, and write nothing, if the place of one of them has
+    moved meanwhile."""
     for move in moves:
         if not _move(connection, move):
             connection.rollback()
@@ -53,7 +53,7 @@ def record(connection: Connection, moves: Sequence[Move], batch: Batch) -> bool:
 
 
 def write(connection: Connection, batch: Batch) -> None:
-    """Write the rows of a batch; what they were before counts where it is newer."""
+    """Write the rows of a batch. Stored rows that are newer stay."""
     if connection.dialect.name == "postgresql":
         _prepare_copying(connection)
         connection.connection.dbapi_connection.run_async(lambda driver: _copy(driver, batch))  # type: ignore[union-attr]
@@ -65,7 +65,7 @@ def write(connection: Connection, batch: Batch) -> None:
 
 
 def _move(connection: Connection, move: Move) -> bool:
-    """Move the place of an outbox; whether it was where it should be."""
+    """Move the place of an outbox; return whether it was where the move begins."""
     outbox, after, upto = move
     if after == START:
         first = {"outbox": outbox, "place": START}
@@ -77,7 +77,7 @@ def _move(connection: Connection, move: Move) -> bool:
 
 
 async def _copy(driver: Any, batch: Batch) -> None:
-    """COPY the rows into temporary tables and move them on from there: a third of the time of `executemany`."""
+    """COPY the rows into temporary tables and insert them from there, in a third of the time of `executemany`."""
     async with driver.cursor() as cursor:
         for kind, rows in batch.rows.items():
             async with cursor.copy(_COPY[kind]) as copy:
@@ -89,8 +89,8 @@ async def _copy(driver: Any, batch: Batch) -> None:
 
 
 def _prepare_copying(connection: Connection) -> None:
-    """Make the temporary tables, once for a connection: they are gone with it, or with the transaction that made them,
-    should it fail."""
+    """Make the temporary tables once per connection. They last as long as the connection, unless the transaction that
+    makes them fails."""
     made = connection.exec_driver_sql(f"SELECT to_regclass('pg_temp.{_INCOMING}{tables.notification.name}')").scalar()
     if made is None:
         connection.exec_driver_sql("; ".join(_TEMPORARY.values()))
@@ -101,7 +101,7 @@ def _upsert(dialect: str) -> Any:
 
 
 def _changes(kind: type[Entry], shape: Shape) -> tuple[str, ...]:
-    """The columns that a later row of a thing changes."""
+    """The columns that a later row of the same thing changes."""
     if "revision" not in columns(kind) or "revision" in shape.key:
         return ()
     return tuple(name for name in columns(kind) if name not in (*shape.key, *shape.fixed))

@@ -1,8 +1,8 @@
 """Access tokens: one for each pair of key and secret, shared by all processes and all merchants with these credentials.
 Only one process at a time requests it. All sub-merchants of an agency share it.
 
-i'mport's tokens live 30 minutes. A new request returns the same token; in its last minute, extended by five minutes.
-So a token is renewed within that minute, not before.
+i'mport's tokens live 30 minutes. A new request returns the same token; in the token's last minute it extends the token
+by five minutes. So a token is renewed within that minute, not before.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class TokenStore(Protocol):
         """Removes the token, if it is still this one."""
 
     async def lock_token(self, name: str, ttl: float) -> bool:
-        """Locks the token for ``ttl`` seconds. Whether the caller got the lock and may ask for a new token."""
+        """Locks the token for ``ttl`` seconds. Returns whether the caller got the lock and may ask for a new token."""
 
 
 class AccessTokens:
@@ -68,7 +68,7 @@ class AccessTokens:
         ask: Callable[[], Awaitable[AccessToken]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # Includes the secret, so that a token of a secret that has been replaced is not found.
+        # Includes the secret, so that a token of a replaced secret is not found.
         self._name = _digest(credentials.imp_key + chr(0) + credentials.imp_secret)
         self._last = ""
         self._own_lock = ("", 0.0)

@@ -38,7 +38,7 @@ LARGEST_LOOKUP = 100
 TIMEOUT = 10.0
 """Seconds that a call may take, including its token."""
 _HEADERS = {"accept": "application/json", "accept-encoding": "gzip, deflate", "user-agent": "iamport-relay"}
-# Words that i'mport's own paths have in the place of an imp_uid: no payment can have such an imp_uid.
+# Words that i'mport's own paths have in place of an imp_uid: no payment can have one of them as its imp_uid.
 _RESERVED = frozenset({"cancel", "find", "findAll", "prepare", "status"})
 
 
@@ -100,8 +100,8 @@ class Client:
         """Page ``page`` (from 1) of the payments whose latest status is from ``[since, until]``, UNIX seconds.
 
         Oldest change first, so that a payment that changes meanwhile moves to the end. A window without payments has a
-        total of 0. A page past the end, to which i'mport answers 400, is returned as an empty one. On page 1 a 400 may
-        mean either, so that page is empty and ``refused``. Raises `Invalid` for a window over 90 days or a limit
+        total of 0. i'mport answers 400 to a page past the end, which is returned as an empty page. A 400 to page 1 may
+        also be a refusal, so that page is empty and ``refused``. Raises `Invalid` for a window over 90 days or a limit
         over 1000, and `IamportError`: `TooMuchAsked` if a shorter window or fewer rows may succeed.
         """
         if not 0 <= until - since <= LONGEST_WINDOW:
@@ -118,8 +118,8 @@ class Client:
         """Asks i'mport to cancel, with a webhook; ``form`` holds the other fields of ``POST /payments/cancel``.
 
         Returns the payment. Raises `Invalid`; `IamportRefused` and `WrongCredentials`: nothing was cancelled;
-        `IamportUnreachable`: the request did not arrive; any other `IamportFailing`: the outcome is unknown. It is
-        never sent again once it may have arrived.
+        `IamportUnreachable`: the request did not arrive; any other `IamportFailing`: the outcome is unknown. The
+        request is never sent again once it may have arrived.
         """
         fields = {name: value for name, value in form.items() if value is not None and name != "merchant_uid"}
         fields |= {"imp_uid": _checked(imp_uid), "enable_webhook": True}
@@ -161,7 +161,7 @@ class Client:
         return await self._call("GET", path, query)
 
     async def _call(self, method: str, path: str, query: Iterable[tuple[str, str]], body: bytes = b"") -> HttpResponse:
-        """One call with a token, once more with a new one after a 401. `IamportUnreachable` if no request was sent."""
+        """Calls with a token; after a 401, again with a new one. Raises `IamportUnreachable` if nothing was sent."""
         url = httpx.URL(self._url + path, params=tuple(query))
         sent = False
         try:
@@ -201,7 +201,7 @@ def _request(
     if body:
         headers["content-type"] = "application/json"
     if token is not None:
-        # ``Bearer`` before it is how i'mport documents it now. It takes both, and its own clients send the token alone.
+        # i'mport now documents ``Bearer`` before the token. It takes both, and its own clients send the token alone.
         headers["authorization"] = token
     if tier:
         headers["Tier"] = tier

@@ -1,7 +1,7 @@
 """Send one request and read its whole answer, or raise an error that shows what went wrong.
 
-Callers must know whether i'mport can have acted, as a cancellation must never be sent again once it may have arrived.
-`IamportUnreachable` means that it cannot have; after any other `IamportFailing` it may have.
+Callers must know whether i'mport may have acted: a cancellation must never be sent again once it may have arrived.
+`IamportUnreachable` means that i'mport has not acted; after any other `IamportFailing` it may have.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from schemas.reasons import Reason
 from schemas.times import parse_retry_after
 
 LARGEST_RESPONSE = 16 * 1024 * 1024
-"""The most bytes of an answer, decompressed. i'mport writes Korean as ``\\uXXXX``, six bytes a letter."""
+"""The most bytes of an answer, decompressed. i'mport writes Korean as ``\\uXXXX``, six bytes per letter."""
 _CONNECT_WITHIN = 5.0
 _CONNECTED_WITHIN = (
     8.0  # including the wait for a free connection; below the 10 s of a call, so that it is known that nothing was sent
@@ -94,7 +94,7 @@ def _failed(error: Exception) -> IamportFailing:
 
 
 def _never_connected(error: Exception) -> bool:
-    # httpx-aiohttp calls a refused connection and one that broke after the request was sent ConnectTimeout alike.
+    # httpx-aiohttp raises ConnectTimeout for a refused connection as well as for one that broke after the request.
     cause = error.__cause__
     if isinstance(cause, aiohttp.ClientError):
         return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
@@ -108,6 +108,6 @@ def _reason(error: Exception) -> Reason:
 
 
 def _retry_after(header: str | None) -> float | None:
-    """Seconds to wait, a day at most; None where the header is not there or cannot be read."""
+    """Seconds to wait, a day at most; None if the header is missing or unreadable."""
     seconds = None if header is None else parse_retry_after(header, time.time())
     return None if seconds is None else min(seconds, _LONGEST_WAIT)

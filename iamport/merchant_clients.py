@@ -19,7 +19,7 @@ from schemas.payments import channels
 from schemas.reasons import Reason
 
 MOST_CLIENTS = 10_000
-"""Clients that a process keeps, those it has used latest."""
+"""Clients that a process keeps: those that it used most recently."""
 
 
 class MerchantCredentials(channels.ChannelPolicy, Protocol):
@@ -111,5 +111,5 @@ class MerchantClients:
 
 
 def not_set_up(merchant: str) -> WrongCredentials:
-    """The error for a merchant that there is not."""
+    """The error for a merchant that does not exist."""
     return WrongCredentials(Reason.of("merchant_not_set_up", merchant=merchant))

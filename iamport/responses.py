@@ -31,7 +31,7 @@ from schemas.payments.snapshot import IMP_UID
 from schemas.reasons import Reason
 
 _LONGEST_MESSAGE = 500
-# Right after the envelope, so that no text of a buyer's can match.
+# Matches only right after the envelope, so that no text of a buyer can match.
 _TOTAL = re.compile(rb'[^\[]*"total"\s*:\s*(\d{1,9})\b')
 _NAMED = re.compile(rb'"imp_uid"\s*:\s*"(%b)"' % IMP_UID.pattern.encode())
 
@@ -111,8 +111,8 @@ def is_not_found(answer: HttpResponse) -> bool:
 def parse_payments(response: Any, asked: Collection[str]) -> LookupResult:
     """The rows of a batched look-up for ``asked``.
 
-    If the answer holds a row without an imp_uid, or one that was not asked for, no missing id counts as unknown: it may
-    be that row. Raises `IamportFailing` if the answer is not a list of rows.
+    If the answer holds a row without an imp_uid, or one that was not asked for, no missing id counts as unknown: that
+    row may be its payment. Raises `IamportFailing` if the answer is not a list of rows.
     """
     if not isinstance(response, list):
         raise IamportFailing(Reason.of("iamport_no_list"))
@@ -160,9 +160,9 @@ def is_number(value: Any) -> bool:
 
 
 def parse_page(response: Any) -> PaymentPage:
-    """One page of a status list; one with a total of 0 need not have a list.
+    """One page of a status list; a page with a total of 0 need not have a list.
 
-    Raises `IamportFailing` where the answer is not a page.
+    Raises `IamportFailing` if the answer is not a page.
     """
     if not isinstance(response, dict):
         raise IamportFailing(Reason.of("iamport_no_page"))
@@ -183,7 +183,7 @@ def parse_page(response: Any) -> PaymentPage:
 
 
 def first_in_page(begins: bytes) -> tuple[str | None, int | None]:
-    """The first imp_uid and the total in the beginning of a page that was too large; each None if not found."""
+    """The first imp_uid and the total in the first bytes of a page that was too large; each None if not found."""
     named, total = _NAMED.search(begins), _TOTAL.match(begins)
     return None if named is None else named[1].decode(), None if total is None else int(total[1])
 

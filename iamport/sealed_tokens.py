@@ -1,4 +1,4 @@
-"""Access tokens are sealed before they are stored: with one, payments can be cancelled for half an hour."""
+"""Access tokens are sealed before they are stored: a stolen one could cancel payments for half an hour."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SealedTokens:
             await self._store.forget_token(name, found[0])
 
     async def lock_token(self, name: str, ttl: float) -> bool:
-        """Locks the token for ``ttl`` seconds. Whether the caller got the lock and may ask for a new token."""
+        """Locks the token for ``ttl`` seconds. Returns whether the caller got the lock and may ask for a new token."""
         return await self._store.lock_token(name, ttl)
 
     def _opened(self, sealed: str) -> str | None:

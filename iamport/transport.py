@@ -1,4 +1,4 @@
-"""The transport production uses: httpx over aiohttp, as its pool costs a tenth of httpx's own."""
+"""The transport in production: httpx over aiohttp, whose connection pool costs a tenth of httpx's own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _KEEPALIVE = 4.0
 def production_transport(*, proxy: str | None = None) -> httpx.AsyncBaseTransport:
     """A transport for one event loop, holding at most `CONNECTIONS` connections; close it with ``aclose()``.
 
-    Requests go through ``proxy`` (``http://[user:password@]host:port``) where there is one, by CONNECT to https and
-    whole to http. It keeps no cookies, follows no redirects, reads no proxy settings of the environment and belongs to
-    the loop of its first request.
+    Requests go through ``proxy`` (``http://[user:password@]host:port``) if there is one: to https by CONNECT, to http
+    as whole requests. It keeps no cookies, follows no redirects, ignores the environment's proxy settings and belongs
+    to the loop of its first request.
     """
     tls = httpx.create_ssl_context()
 

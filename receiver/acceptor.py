@@ -1,11 +1,14 @@
-"""Where a notification is stored before its webhook is acknowledged: in the ledger, else in the spool; and how the
+"""Accepting: a notification is stored in the ledger, or else in the spool, before its webhook is acknowledged. The
 spool drains into the ledger.
 
-While the ledger fails no webhook waits for it: a breaker sends all of them straight to the spool until a probe
-succeeds. Only the ledger refuses a merchant or a token, because i'mport does not send again after a 404 and a list of
-merchants may be old. While the ledger cannot be asked, such a webhook is spooled within a budget, and the ledger
-decides when the spool drains. With RELAY_REQUIRE_DURABLE only a durable Redis counts: until it is durable every webhook
-is acknowledged from the spool and stays there, and Redis gets it as well, so that work goes on.
+While the ledger fails, no webhook waits for it: a breaker sends them all straight to the spool until a probe succeeds.
+
+Only the ledger refuses a merchant or a token: i'mport does not send again after a 404, and the receiver's list of
+merchants may be old. While the ledger cannot be asked, webhooks of unknown merchants are spooled within a budget, and
+the ledger decides about them when the spool drains.
+
+With RELAY_REQUIRE_DURABLE only a durable Redis counts. Until Redis is durable, every webhook is acknowledged from the
+spool and stays there. Redis gets it as well, so that work goes on.
 """
 
 from __future__ import annotations
@@ -32,14 +35,14 @@ STATE_IS_GOOD_FOR = 1.0
 REFUSALS_LOGGED = 100
 """Refused webhooks of one draining that get a log line each; the line at its end has the total."""
 FAILURES_PASSED_OVER = 100
-"""Spooled webhooks on which the ledger may fail in one draining because of our own bugs; beyond it counts as away."""
+"""How many spooled webhooks may fail in one draining because of our own bugs. With more, the ledger counts as away."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class RedisState:
-    """Redis' state, and why it is not the best. `durable` is None until Redis has answered."""
+    """Redis' state, and the reasons if it is away or not durable. `durable` is None until Redis has answered."""
 
     available: bool
     durable: bool | None
@@ -61,8 +64,7 @@ class Acceptor:
         write_cache: Callable[[Mapping[str, str | None]], bool] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`write_cache` writes a new list of merchants to disk and returns whether it could; it is called in a thread
-        of its own."""
+        """`write_cache` writes a new list of merchants to disk and returns whether it could. It runs in a thread."""
         self._ledger = ledger
         self._durability = durability
         self._spool = spool
@@ -77,7 +79,7 @@ class Acceptor:
         self._weaknesses: tuple[Reason, ...] = ()
         self._checked_at = float("-inf")
         self.spool_trouble: Reason | None = None
-        """Why the spool could not store something."""
+        """Why the spool failed last; None while it works."""
         self._trusted = not require_durable
         self._refused_spooled = 0
         self._failed: set[str] = set()
@@ -97,10 +99,10 @@ class Acceptor:
         return self._trusted and self._breaker.closed
 
     async def accept(self, notification: Notification, source: str) -> Place:
-        """Store a notification durably, and return where. `source` is the budget it counts for if its merchant is not
-        known and the ledger cannot be asked, "" for i'mport's own addresses.
+        """Store a notification durably, and return where. If its merchant is not known and the ledger cannot be asked,
+        it counts for the budget of `source`, which is "" for i'mport's own addresses.
 
-        Raises `UnknownMerchant` if the ledger does, and `SpoolUnavailable` if it could be stored nowhere.
+        Raises `UnknownMerchant` if the ledger does, and `SpoolUnavailable` if neither ledger nor spool could store it.
         """
         is_known = False
         if self._breaker.closed:
@@ -115,7 +117,7 @@ class Acceptor:
         except SpoolUnavailable as error:
             if not isinstance(error, BudgetSpent):
                 self._log_spool(error.reason)
-            # The last resort: this webhook is the ledger's probe, if one is due.
+            # The last resort: if a probe is due, this webhook is the probe.
             if self._trusted and self._breaker.admits(time.monotonic()) and await self._in_ledger(notification):
                 return "redis"
             raise
@@ -123,7 +125,7 @@ class Acceptor:
 
     async def check_redis(self) -> RedisState:
         """Ask Redis about its state, unless that was just done. A failure trips the breaker. An answer closes it only
-        while the spool is empty: a Redis that answers may still be full, which draining finds out."""
+        if nothing waits in the spool: Redis may answer and still be full, which only draining finds out."""
         if time.monotonic() - self._checked_at < STATE_IS_GOOD_FOR:
             return self.redis
         self._checked_at = time.monotonic()
@@ -189,7 +191,7 @@ class Acceptor:
 
     @property
     def _undecided(self) -> bool:
-        """Whether draining will show if the ledger works: the spool has rows on which it has not failed by a bug."""
+        """Whether draining will show if the ledger works: the spool has rows that have not failed by a bug."""
         return self._spool.waiting > len(self._failed)
 
     async def _in_ledger(self, notification: Notification) -> bool:
@@ -229,8 +231,8 @@ class Acceptor:
         """Pass one spooled notification to the ledger; with `keep` its row stays in the spool.
 
         A notification that the ledger refuses is counted and logged, unless its row stays: a Redis that is not durable
-        may have lost a merchant that comes back. Raises `LedgerUnavailable` also when Redis stops being durable while
-        rows are removed, because this row must stay then.
+        may have lost the merchant, which may come back. Raises `LedgerUnavailable`, also if Redis stops being durable
+        while rows are removed: then this row must stay.
         """
         is_refused = False
         try:
@@ -250,7 +252,7 @@ class Acceptor:
         self._metrics.drained.add()
 
     def _postpone(self, notification: Notification, error: Exception) -> NoReturn:
-        """Leave a row in the spool on which the ledger failed: a bug must neither lose it nor stop the receiver."""
+        """Leave a row in the spool that failed in the ledger: a bug must neither lose it nor stop the receiver."""
         reason = _ledger_failed(error)
         if len(self._failed) >= FAILURES_PASSED_OVER:
             raise LedgerUnavailable(reason) from error

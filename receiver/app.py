@@ -11,7 +11,7 @@ from receiver import responses
 from receiver.responses import AsgiResponse
 
 Handler = Callable[[Any, Any, list[bytes]], Awaitable[AsgiResponse | None]]
-"""Takes scope, receive and the parts of the path behind the first; returns None if the client has left."""
+"""Takes scope, receive and the parts of the path after the first; returns None if the client has left."""
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ class ReceiverApp:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        # Proxies that join a base and a path make two slashes of one; the path of `OPTIONS *` has none.
+        # A proxy that joins a base and a path may write two slashes; the path of `OPTIONS *` has none.
         first, *rest = scope["raw_path"].lstrip(b"/").split(b"/")
         route = self._table.get(first)
         answer: AsgiResponse | None

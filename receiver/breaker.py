@@ -1,4 +1,4 @@
-"""Whether to ask the ledger: after a failure no webhook waits for it again until a probe has succeeded."""
+"""The ledger's breaker: after a failure no webhook waits for the ledger until a probe has succeeded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Breaker:
         return self.reason is None
 
     def trip(self, now: float, reason: Reason) -> bool:
-        """The ledger failed; whether it was working before."""
+        """The ledger failed; return whether it was working before."""
         was_closed = self.closed
         self._wait = FIRST_WAIT if was_closed else min(self._wait * 2, LONGEST_WAIT)
         self._next_try = now + self._wait
@@ -31,13 +31,13 @@ class Breaker:
         return was_closed
 
     def reset(self) -> bool:
-        """The ledger works; whether it was failing before."""
+        """The ledger works; return whether it was failing before."""
         was_open = not self.closed
         self.reason = None
         return was_open
 
     def admits(self, now: float) -> bool:
-        """Whether the ledger may be asked now. While the breaker is open, one caller in each wait may: the probe."""
+        """Whether the ledger may be asked now. While the breaker is open, one caller per wait may ask: the probe."""
         if self.closed:
             return True
         if now < self._next_try:

@@ -32,7 +32,7 @@ class Readyz:
         self._answer = responses.UNAVAILABLE
 
     async def __call__(self, _scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
-        """The state now. Redis and the disk are asked once a second at most, however many requests there are."""
+        """The state now. Redis and the disk are checked once a second at most, however many requests come."""
         async with self._checking:
             if time.monotonic() - self._checked_at >= STATE_IS_GOOD_FOR:
                 self._answer = await self._check()
@@ -74,7 +74,7 @@ class MetricsPage:
         self._access = access
 
     async def __call__(self, scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
-        """The numbers, or 401."""
+        """The metrics, or 401."""
         if not self._access.admits(scope):
             return responses.NO_TOKEN
         return responses.answer(200, self._metrics.exposition(), CONTENT_TYPE)

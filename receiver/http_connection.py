@@ -1,7 +1,7 @@
 """A connection that does not trust its client: uvicorn's HTTP/1.1 with limits on time, headers and discarded bytes.
 
-uvicorn times a connection only between requests, and llhttp has no limit on headers: a client that sends a byte a
-minute, or headers without end, would be served for ever.
+uvicorn limits only the time between requests, and llhttp does not limit headers: a client that sends a byte a minute,
+or endless headers, would be served for ever.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ CONNECTIONS = 8192
 
 
 class _AnswerWriter:
-    """What answers are written to, one after the other. uvicorn writes an answer's head before its body: here the head
-    waits for the body, so that both are one packet and one system call."""
+    """Writes answers to the connection, one after the other. uvicorn writes an answer's head before its body: here the
+    head waits for the body, so that both take one packet and one system call."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -36,7 +36,8 @@ class _AnswerWriter:
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
-        """Write what comes after the head with it; an interim answer (`100 Continue`) is no head."""
+        """Hold back a head, and write it with the bytes that follow it. An interim answer (`100 Continue`) is written
+        at once."""
         if self._head or not data.startswith(b"HTTP/") or data.startswith(b"HTTP/1.1 100 "):
             head, self._head = self._head, b""
             self._transport.write(head + data)
@@ -73,8 +74,8 @@ class Connection(HttpProtocol):
             self._end(responses.TOO_MANY_CONNECTIONS)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived; a head that does not end is refused. What arrived together with its first byte is not
-        counted: that is one read at most, and may belong to other requests."""
+        """Bytes have arrived; an endless head is refused. Bytes that arrived in the same read as its first byte do not
+        count: they may belong to other requests."""
         if self.transport.is_closing():
             return
         heads = self._heads
@@ -98,7 +99,7 @@ class Connection(HttpProtocol):
             self._end(responses.HEADERS_TOO_LARGE)
             return
         super().on_request_begun()
-        self.cycle.transport = self._answers  # type: ignore[assignment]  # it is all that a cycle uses
+        self.cycle.transport = self._answers  # type: ignore[assignment]  # a cycle uses nothing else of a transport
         self._in_head = False
         self._requests += 1
 
@@ -142,7 +143,7 @@ class Connection(HttpProtocol):
         return not self._requests or self.cycle.response_complete
 
     def _end(self, answer: responses.AsgiResponse) -> None:
-        """Close the connection, with this answer if none is under way or was just given."""
+        """Close the connection. Send this answer first, unless another one is under way or was just given."""
         if self.transport.is_closing():
             return
         if self._idle and (self._in_head or not self._requests):

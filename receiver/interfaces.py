@@ -9,15 +9,15 @@ from schemas.payments.notification import Notification
 from schemas.reasons import Reason
 
 Accept = Callable[[Notification], Awaitable[None]]
-"""Stores one notification; returns when it is on disk. Accepting an id again changes nothing. `Postponed` leaves
-this one where it is, while others go on."""
+"""Stores one notification; returns when it is on disk. Accepting an id again changes nothing. If it raises
+`Postponed`, this notification stays in the spool and the others go on."""
 
 Place = Literal["redis", "spool"]
 """Where an accepted notification is on disk."""
 
 
 class Postponed(Exception):
-    """One notification could not be passed on, though others may be: it is tried again later."""
+    """One notification could not be passed on, though others may be; it is tried again later."""
 
 
 class DurabilityReport(Protocol):
@@ -61,12 +61,12 @@ class Spool(Protocol):
         """Notifications in the spool that the ledger does not have yet, as far as this process knows."""
 
     async def accept(self, notification: Notification, /, *, budget: str | None = None) -> None:
-        """Store a notification; returns when it is on disk. `budget` is for one whose merchant is not known: the source
-        that it counts for, "" for i'mport's own addresses. Raises `SpoolUnavailable`, `BudgetSpent`."""
+        """Store a notification; returns when it is on disk. If its merchant is not known, `budget` is the source that
+        it counts for, "" for i'mport's own addresses. Raises `SpoolUnavailable`, `BudgetSpent`."""
 
     async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
-        """Pass all rows to `accept`, oldest first, and remove what it took unless `keep`; return how many that were.
-        Raises what `accept` raises except `Postponed`, and `SpoolUnavailable`."""
+        """Pass all rows to `accept`, oldest first, and remove those that it took unless `keep`; return how many it
+        took. Raises what `accept` raises except `Postponed`, and `SpoolUnavailable`."""
 
     async def trouble(self) -> Reason | None:
         """Why nothing could be stored now; None when it could."""

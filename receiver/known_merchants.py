@@ -1,7 +1,8 @@
 """The merchants as the ledger last listed them.
 
-The list may be old, so no webhook is refused because of it. While the ledger cannot be asked, it separates webhooks of
-known merchants from those that share a budget (see `spool_budget.py`); and it names merchants in metrics and logs.
+The list may be old, so no webhook is refused because of it. While the ledger cannot be asked, the list separates the
+webhooks of known merchants from those that share a budget (see `spool_budget.py`). Metrics and logs take the names of
+merchants from it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class KnownMerchants:
         self._token_hashes: Mapping[str, str | None] | None = None
 
     def learn(self, token_hashes: Mapping[str, str | None]) -> bool:
-        """Replace the list by the ledger's; whether it changed."""
+        """Replace the list by the ledger's; return whether it changed."""
         changed = token_hashes != self._token_hashes
         self._token_hashes = dict(token_hashes)
         return changed

@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 
 class RateLimiter:
-    """Each source may send `burst` at once and `rate` a second on average. At most `sources` are remembered; the one
-    not seen for longest is forgotten first, which only fills its bucket."""
+    """Each source may send `burst` at once and `rate` a second on average. At most `sources` are remembered. The source
+    that was seen least recently is forgotten first, which only fills its bucket."""
 
     def __init__(self, *, rate: float, burst: float, sources: int = 10_000) -> None:
         self._rate = rate

@@ -1,7 +1,7 @@
 """The list of merchants on disk, for a receiver that starts while the ledger is away.
 
-Without it such a receiver would know no merchant, and could only spool what the budget of unknown merchants allows.
-Receivers that share a folder write the same list. No webhook is refused because of it.
+Without the list such a receiver would know no merchant, and could spool only what the budget of unknown merchants
+allows. Receivers that share a folder write the same list. No webhook is refused because of it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class MerchantCache:
         self._failures = Repeats()
 
     def read(self) -> Mapping[str, str | None] | None:
-        """The list; None where there is no readable one."""
+        """The list; None if there is no readable one."""
         try:
             fields: Any = orjson.loads(self._path.read_bytes())
             known = fields["merchants"] if fields["v"] == VERSION else None
@@ -45,7 +45,8 @@ class MerchantCache:
         return known
 
     def write(self, known: Mapping[str, str | None]) -> bool:
-        """Replace the list as a whole; whether that worked. A failure is logged once a minute and costs no webhook."""
+        """Replace the whole list; return whether that worked. A failure is logged once a minute, and costs no
+        webhook."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with NamedTemporaryFile(dir=self._path.parent, prefix=f"{NAME}.", delete=False) as file:  # mode 0600

@@ -40,13 +40,13 @@ class ReceiverMetrics:
         self._unreported = Refusals(Counter(), Counter())
 
     def accept(self, place: Place, seconds: float) -> None:
-        """A webhook is on disk, so many seconds after its request began."""
+        """Count a webhook that is on disk, ``seconds`` after its request began."""
         self._accepted.add(place)
         self._seconds.observe(seconds)
 
     def refuse(self, merchant: str, status: int, reason: BodyReason | None = None) -> None:
-        """A webhook for this merchant (as `KnownMerchants.label` names it) was answered with a 4xx, a 400 for this
-        reason."""
+        """Count a webhook that was answered with a 4xx. `merchant` is a label of `KnownMerchants.label`; `reason` is
+        given with a 400."""
         self._refused.add(merchant, str(status))
         self._unreported.by_status[f"{merchant}:{status}"] += 1
         if reason is not None:
@@ -59,6 +59,6 @@ class ReceiverMetrics:
         return refusals
 
     def restore_unreported(self, refusals: Refusals) -> None:
-        """Take back what could not be reported, for the next time."""
+        """Take back refusals that could not be reported; the next report has them."""
         self._unreported.by_status.update(refusals.by_status)
         self._unreported.by_reason.update(refusals.by_reason)

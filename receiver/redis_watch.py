@@ -8,7 +8,7 @@ from receiver.acceptor import RedisState
 
 
 class RedisWatch:
-    """A periodic step that asks in every round while Redis is away or not durable, otherwise in every `rounds`-th."""
+    """A periodic step that checks Redis in every round while it is away or not durable, else in every `rounds`-th."""
 
     def __init__(self, check: Callable[[], Awaitable[RedisState]], rounds: int) -> None:
         self._check = check

@@ -1,6 +1,6 @@
 """Every answer of the receiver, as the two ASGI messages that send it.
 
-Errors are RFC 9457 problems. All but the id of an accepted webhook is made once, at start.
+Errors are RFC 9457 problems. Everything but the id of an accepted webhook is built once, at start.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def accepted(notification: str) -> AsgiResponse:
 
 
 def raw(what: AsgiResponse) -> bytes:
-    """An answer as HTTP/1.1 that closes its connection, for bytes that are no request."""
+    """An answer as HTTP/1.1 that closes its connection, for bytes that are not a request."""
     lines = [b"HTTP/1.1 %d %s" % (what.status, HTTPStatus(what.status).phrase.encode()), b"connection: close"]
     lines += [b"%s: %s" % header for header in what.start["headers"]]
     return b"\r\n".join([*lines, b"", what.body["body"]])

@@ -1,4 +1,4 @@
-"""The receiver as a process: its parts put together, served, and ended in order."""
+"""The receiver process: it builds its parts, serves them, and ends them in order."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ REDIS_CHECK_EVERY = 60.0
 TROUBLED_REDIS_CHECK_EVERY = 5.0
 """Seconds between two checks whether Redis is durable: while it is, and while it is not."""
 CELLS_CHECK_EVERY = 1.0
-"""Seconds after which the number of cells is checked again, until it was found to be right."""
+"""Seconds after which the number of cells is checked again, until it proves right."""
 START_CHECK_WITHIN = 2.0
-"""Seconds for which webhooks wait at the start for the check of the rights in Redis and of the number of cells."""
+"""Seconds that webhooks wait at the start for the checks of the rights in Redis and of the number of cells."""
 LAST_ANSWERS = 20
-"""Seconds for requests under way when the process is asked to stop; a supervisor gives 30 in all."""
+"""Seconds for requests under way when the process is asked to stop; a supervisor allows 30 in all."""
 
 log = structlog.get_logger()
 
@@ -71,11 +71,11 @@ def take_webhooks(settings: Settings) -> int:
 
 
 async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | None = None) -> int:
-    """Take webhooks until SIGTERM or SIGINT; the exit status: 0, or 1 where background work failed and a restart is
+    """Take webhooks until SIGTERM or SIGINT; return the exit status: 0, or 1 if background work failed and a restart is
     needed.
 
     Raises `BadSetting` for an invalid Redis URL, for a Redis that lacks what the receiver needs, and for a ledger with
-    another number of cells. A Redis that is away may come back.
+    another number of cells. A Redis that is away is no error: it may come back.
     """
     metrics, merchants = ReceiverMetrics(), KnownMerchants()
     webhook_log = WebhookLog()

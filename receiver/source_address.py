@@ -11,14 +11,17 @@ from runtime.proxies import LONGEST_TRAIL, Network, TrustedProxies, within
 from schemas.payments.source_budget import budget_name
 
 IAMPORT = frozenset(map(ip_address, ("52.78.100.19", "52.78.48.223", "52.78.5.241")))
-"""Where i'mport's documentation says its webhooks come from. These addresses have changed before."""
+"""The addresses that webhooks come from, by i'mport's documentation. They have changed before."""
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source of webhooks. `allowed` by RELAY_ALLOWED_IPS; `verified` as i'mport's; `iamport` is one of i'mport's own
-    addresses; `limited` by the rate limit, under the name `budget`."""
+    """A source of webhooks.
+
+    `allowed`: RELAY_ALLOWED_IPS admits it. `verified`: it is i'mport's or in RELAY_ALLOWED_IPS. `iamport`: it is one of
+    i'mport's own addresses. `limited`: the rate limit applies to it, under the name `budget`.
+    """
 
     address: str
     allowed: bool

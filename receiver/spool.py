@@ -1,8 +1,8 @@
 """The spool: where notifications wait on this machine's disk while Redis cannot take them.
 
-Notifications that wait at the same time share one transaction, so one sync acknowledges many. Every process writes
-into a file of its own, `spool-0.sqlite` or the next free one, and also drains the files of processes that are gone. A
-row is removed only after the ledger has it: after a crash in between the ledger gets it twice, and its id shows that.
+Notifications that wait at the same time share one transaction, so one sync acknowledges many. Each process writes into
+its own file, `spool-0.sqlite` or the next free one, and also drains the files of processes that have ended. A row is
+removed only after the ledger has it. After a crash in between, the ledger gets it twice and recognizes its id.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WRITE_BATCH = 2000
 MOST_WAITING = 20_000
 """Requests that may wait for the disk at one time."""
 SLOWEST_WRITE = 5.0
-"""Seconds after which a disk counts as unavailable. A write that still succeeds then does no harm."""
+"""Seconds after which a disk counts as unavailable. A write that succeeds later does no harm."""
 MAX_BYTES = 4 << 30
 LOOK_FOR_ORPHANS = 2.0
 REOPEN = 1.0
@@ -51,8 +51,8 @@ class FileSpool:
         self._pending: list[tuple[Row, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._passed: dict[Path, int] = {}
-        """Up to which row each file was given to a Redis that may lose it. Files come and go under the same names, so
-        no row may be removed because of it."""
+        """The last row of each file that was passed to a Redis that may lose it. Another file may have taken the same
+        name since, so no row may be removed because of this."""
         self._orphans_seen = float("-inf")
 
     @property
@@ -63,8 +63,8 @@ class FileSpool:
     async def accept(self, notification: Notification, /, *, budget: str | None = None) -> None:
         """Store a notification; returns when it is on disk. Raises `SpoolUnavailable`.
 
-        `budget` is for one whose merchant is not known: the source it counts for (see `spool_budget.py`). Beyond the
-        budget `BudgetSpent` is raised.
+        `budget` is for a notification whose merchant is not known: the source that it counts for (see
+        `spool_budget.py`). Raises `BudgetSpent` beyond the budget.
         """
         row = Row(spool_codec.encode(notification), budget)
         if budget is not None and not self._has_room(budget, len(row.data)):
@@ -85,9 +85,9 @@ class FileSpool:
     async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
         """Pass waiting rows to `accept`, oldest first, also those of ended processes; return how many it took.
 
-        With `keep` the rows stay and each is given once: for a Redis that may still lose them. Raises what `accept`
-        raises, after removing what it did take, and `SpoolUnavailable`. A row for which `accept` raises `Postponed`
-        stays, holds up no other, and is given again next time.
+        With `keep` each row is passed once and stays, because Redis may still lose it. A row for which `accept` raises
+        `Postponed` stays, holds up no other row, and is passed again next time. If `accept` raises another error, the
+        rows that it took are removed before the error is raised. Raises `SpoolUnavailable`.
         """
         own = await self._in_thread(self._open)
         taken = await self._drain_file(own, accept, keep)
@@ -124,7 +124,7 @@ class FileSpool:
         self._thread.shutdown(wait=False)
 
     def _has_room(self, budget: str, size: int) -> bool:
-        """Whether the budget may have room. Only an open file can refuse: a closed one may be gone with its rows."""
+        """Whether the budget may have room. Only an open file counts: a closed one may be gone with its rows."""
         return self._own is None or self._own.closed or self._own.budget.has_room(budget, size)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -194,7 +194,7 @@ class FileSpool:
             log.error("spool_file_unusable", file=path.name, reason=str(error))
             return 0
         if file is None:
-            self._passed.pop(path, None)  # its process may remove it, and another make it anew
+            self._passed.pop(path, None)  # its process may remove it, and another make a new one
             return 0
         try:
             taken = await self._drain_file(file, accept, keep)
@@ -221,7 +221,7 @@ class FileSpool:
                 raise failure
             if keep:
                 self._passed[file.path] = after
-            elif not is_removed and is_complete:  # a postponed row is not to be passed over, and removed with its file
+            elif not is_removed and is_complete:  # a postponed row must not be skipped and removed with its file
                 file.unremoved = after
         if not keep and is_complete and not file.unreadable and (last := file.unremoved):
             file.unremoved = 0
@@ -229,8 +229,8 @@ class FileSpool:
         return taken
 
     async def _set_aside(self, file: SpoolFile, found: Sequence[int] = ()) -> None:
-        """Set unreadable rows aside: those found now and before. Where the file is in order but cannot be written, as
-        on a full disk, they stay for the next drain and hold up no other."""
+        """Set unreadable rows aside: those in `found` and those found before. If the file is sound but cannot be
+        written, as on a full disk, they stay for the next drain and hold up no other row."""
         file.unreadable.update(found)
         for position in sorted(file.unreadable):
             try:
@@ -243,7 +243,7 @@ class FileSpool:
                 return
 
     async def _shrink(self, file: SpoolFile) -> None:
-        """Make an emptied file smaller; where the disk has no room for that, remove it."""
+        """Shrink an emptied file; if the disk has no room for that, remove the file."""
         try:
             await self._in_thread(file.shrink)
         except SpoolUnavailable:
@@ -252,8 +252,8 @@ class FileSpool:
             await self._in_thread(file.discard, 0)
 
     async def _remove(self, file: SpoolFile, done: list[int]) -> bool:
-        """Remove rows that the ledger has; False where the file is in order but cannot be written, as on a full disk.
-        Such rows are passed over, and the file is removed when the ledger has them all."""
+        """Remove rows that the ledger has. Return False if the file is sound but cannot be written, as on a full disk:
+        then draining skips these rows, and removes the file when the ledger has all of it."""
         try:
             await self._in_thread(file.remove, done)
         except SpoolUnavailable as error:
@@ -267,8 +267,8 @@ class FileSpool:
     async def _give(
         self, file: SpoolFile, batch: list[tuple[int, bytes]], accept: Accept
     ) -> tuple[list[int], int, BaseException | None]:
-        """Give a batch to `accept` at once, in order, so that the ledger can take it in one round trip. Returns the
-        positions that were taken, how many were postponed, and the first error."""
+        """Pass a batch to `accept`, all at once and in order, so that the ledger can take it in one round trip. Return
+        the positions that it took, how many it postponed, and the first error."""
         readable: list[tuple[int, Notification]] = []
         unreadable: list[int] = []
         for position, row in batch:

@@ -1,8 +1,8 @@
-"""How much of a spool webhooks may use whose merchant this receiver does not know.
+"""How much of a spool may be used by webhooks of merchants that this receiver does not know.
 
-Such a merchant may be new or made up, and only the ledger knows which. So while the ledger cannot be asked these
-webhooks are spooled, but made-up merchants must not fill the disk: each source may have `PER_SOURCE` of them in a
-spool, and all sources together a tenth of it.
+Such a merchant may be new or made up, and only the ledger knows which. So these webhooks are spooled while the ledger
+cannot be asked. But made-up merchants must not fill the disk: each source may have `PER_SOURCE` of these webhooks in a
+spool, and all sources together a tenth of the spool.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ PER_SOURCE = 1000
 """Webhooks of one source. i'mport's own addresses have the name "" and no such limit: i'mport sends for all merchants
 from three addresses."""
 SHARE = 10
-"""One part in so many of the spool's bytes, for all sources."""
+"""All sources together may use the spool's bytes divided by this."""
 OVERHEAD = 512
-"""Bytes that a row counts beyond its own, for what SQLite needs to store it."""
+"""Bytes that each row counts beyond its own size: SQLite needs them to store it."""
 
 
 class SpoolBudget:
-    """How much of a spool's budget is spent. One thread may take and release; any may ask `has_room`."""
+    """How much of a spool's budget is spent. Only one thread may take and release; any thread may ask `has_room`."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
@@ -29,7 +29,7 @@ class SpoolBudget:
 
     @property
     def unspent(self) -> bool:
-        """Whether no row counts for it."""
+        """Whether no row counts for the budget."""
         return not self._rows
 
     def has_room(self, source: str, size: int) -> bool:

@@ -1,6 +1,6 @@
 """How the spool stores a notification, version 1: as a JSON object.
 
-Files outlive versions of the relay: fields that are missing are None, fields that are not known are ignored.
+Files outlive versions of the relay: missing fields are None, and unknown fields are ignored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One file of the spool: SQLite, write-ahead log, every transaction synced to disk before it counts.
 
-A file belongs to the process that holds the lock beside it; the lock goes with the process, however that ends, and the
-file can then be taken by another. Everything here blocks: `spool.py` calls it from one thread.
+A file belongs to the process that holds the lock file beside it. When the process ends, in whatever way, its lock ends
+too, and another process can take the file. Everything here blocks: `spool.py` calls it from one thread.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS waiting (position INTEGER PRIMARY KEY AUTOINCREMENT, row BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS unreadable (position INTEGER PRIMARY KEY, row BLOB NOT NULL)",
 )
-# Rows of unknown merchants, and the source whose budget they count for. An older version ignores this table, so this is
-# no new shape; rows that an older version has drained are removed at the next opening.
+# Rows of unknown merchants, and the source whose budget they count for. An older version ignores this table, so _SHAPE
+# stays the same; entries of rows that an older version has drained are deleted when the file is opened again.
 _BUDGET = (
     "CREATE TABLE IF NOT EXISTS unsure (position INTEGER PRIMARY KEY, source TEXT NOT NULL, size INTEGER NOT NULL)",
     "DELETE FROM unsure WHERE position NOT IN (SELECT position FROM waiting)",
@@ -38,7 +38,7 @@ _HARMLESS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_WRIT
 
 
 class _Unusable(sqlite3.DatabaseError):
-    """The file is not one that may be written to; handled like SQLite's own errors."""
+    """The file must not be written to; handled like SQLite's own errors."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.code)
@@ -46,24 +46,24 @@ class _Unusable(sqlite3.DatabaseError):
 
 
 class Row(NamedTuple):
-    """What is to be written. `budget` is None, or the source whose budget of unknown merchants it counts for."""
+    """A row to write. `budget` is None, or the source that it counts for as a row of an unknown merchant."""
 
     data: bytes
     budget: str | None = None
 
 
 class SpoolFile:
-    """An open, locked file of rows. Every error is a `SpoolUnavailable`. Most errors close the file, which then has to
-    be taken anew: after a failed sync it is not known what is on disk."""
+    """An open, locked file of rows. Every error is a `SpoolUnavailable`. Most errors close the file, and it must be
+    taken again: after a failed sync it is not known what is on disk."""
 
     def __init__(self, path: Path, lock: int, max_bytes: int) -> None:
         self.path = path
         self.count = 0
         self.unremoved = 0
-        """The ledger has the rows up to this position, though they could not be removed. It is kept here, with the
-        lock: without that another process may remove the file, and a third make a new one of its name."""
+        """The ledger has the rows up to this position, but they could not be removed. The position is valid only while
+        this process holds the lock: afterwards another process may replace the file with a new one."""
         self.unreadable: set[int] = set()
-        """Positions of unreadable rows that are not set aside yet, as on a full disk: the file is kept for them."""
+        """Positions of unreadable rows that could not be set aside yet, as on a full disk. They keep the file alive."""
         self.budget = SpoolBudget(max_bytes)
         self._max_bytes = max_bytes
         self._lock = lock
@@ -82,8 +82,8 @@ class SpoolFile:
 
     @classmethod
     def take(cls, path: Path, max_bytes: int) -> SpoolFile | None:
-        """Lock and open the file at `path`, made if need be; None while another process holds it. The lock file is
-        never removed, because then two processes could lock two files of one name."""
+        """Lock and open the file at `path`, and make it if it is missing; None while another process holds it. The lock
+        file is never removed: otherwise two processes could lock two different files of that name."""
         try:
             lock = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
@@ -99,12 +99,12 @@ class SpoolFile:
 
     @property
     def closed(self) -> bool:
-        """Whether it has to be taken anew."""
+        """Whether the file must be taken again."""
         return self._database is None
 
     def append(self, rows: Sequence[Row]) -> list[bool]:
-        """Write the rows, all or none, except those beyond their budget; whether each was written. They are on disk
-        when this returns."""
+        """Write the rows, all or none, except those beyond their budget; return whether each was written. They are on
+        disk when this returns."""
         written = self._within_budget(rows)
         kept = [row for row, is_written in zip(rows, written, strict=True) if is_written]
         budgeted = [(place, row.budget, len(row.data)) for place, row in enumerate(kept) if row.budget is not None]
@@ -125,7 +125,7 @@ class SpoolFile:
         return written
 
     def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """The oldest rows behind a position, each with its position."""
+        """The oldest rows after a position, each with its own position."""
         query = "SELECT position, row FROM waiting WHERE position > ? ORDER BY position LIMIT ?"
         with self._guarded() as database:
             return database.execute(query, (after, limit)).fetchall()
@@ -161,13 +161,13 @@ class SpoolFile:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def leave(self) -> None:
-        """Close the file, and remove it if it is empty. Its lock is held until then, so no other process can have begun
-        to use it."""
+        """Close the file, and remove it if it is empty. This process holds the lock until then, so no other process can
+        be using the file."""
         if not self.discard(after=0):
             self.close()
 
     def discard(self, after: int) -> bool:
-        """Close and remove the file if no row behind this position waits and no row is unreadable; whether it was
+        """Close and remove the file if no row waits after this position and no row is unreadable; return whether it was
         removed. Unlike `remove` this needs no disk space, and frees some."""
         if self.unreadable:
             return False
@@ -190,8 +190,8 @@ class SpoolFile:
             self._database = None
         try:
             if discard:
-                # SQLite leaves its write-ahead log behind where a full disk prevents a checkpoint. The log is removed
-                # first: a new file of this name would get the old rows from it.
+                # If a full disk prevents a checkpoint, SQLite leaves its write-ahead log behind. Remove the log first:
+                # a new file of this name would get the old rows from it.
                 for ending in ("-wal", "-shm", ""):
                     self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
         finally:
@@ -201,10 +201,10 @@ class SpoolFile:
             self._file = self._lock = -1
 
     def _within_budget(self, rows: Sequence[Row]) -> list[bool]:
-        """Which of the rows may be written; they are counted for their budgets."""
+        """Which of the rows may be written. These are counted in their budgets."""
         if all(row.budget is None for row in rows):
             return [True] * len(rows)
-        # The budget is a share of the spool's limit, or of the disk where that is smaller.
+        # The budget is a share of the spool's limit, or of the disk space if that is smaller.
         with self._guarded():
             disk = os.fstatvfs(self._file)
             room = os.fstat(self._file).st_size + disk.f_bavail * disk.f_frsize
@@ -218,7 +218,7 @@ class SpoolFile:
         return written
 
     def _settled(self, database: sqlite3.Connection, positions: Sequence[int]) -> list[tuple[str, int]]:
-        """Remove these rows from the table of unknown merchants; source and size of each that was in it."""
+        """Remove these rows from the table of unknown merchants; return source and size of each that was in it."""
         if self.budget.unspent:
             return []
         found = [
@@ -258,9 +258,9 @@ class SpoolFile:
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
-        """The connection, while what it writes can be found again: SQLite would go on writing into a file that was
-        removed, replaced or overwritten. Without its lock file, which systemd-tmpfiles may remove, another process
-        could take the same file."""
+        """The connection, after a check that the file and its lock file are still in place. SQLite would go on writing
+        into a file that was removed, replaced or overwritten. Without the lock file, which systemd-tmpfiles may remove,
+        another process could take the same file."""
         try:
             if self._database is None:
                 raise _Unusable(Reason.of("spool_file_closed"))

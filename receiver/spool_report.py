@@ -1,4 +1,4 @@
-"""What waits in this receiver's spool and what is wrong with it, reported to the ledger, where operators see it."""
+"""Reports to operators, through the ledger, how much waits in this receiver's spool and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Reports(Protocol):
 
 
 class SpoolReport:
-    """Reports under this process's name: host, port and process id. `trouble` gives why the spool could not store
-    something, None once it works again."""
+    """Reports under this process's name: host, port and process id. `trouble` returns why the spool failed last, None
+    while it works."""
 
     def __init__(self, ledger: Reports, spool: Spool, port: int, trouble: Callable[[], Reason | None]) -> None:
         self._ledger = ledger

@@ -1,8 +1,8 @@
-"""Log lines about webhooks: one each, up to a budget.
+"""Log lines about webhooks: one line each, up to a budget.
 
-A line costs more than accepting a webhook does. So the first `LINES` a second are written, and how many more there were
-is logged once a second; every accepted webhook is in the ledger anyway. Refusals have a budget of their own: unverified
-sources must not be able to fill a disk with log lines.
+Writing a line costs more than accepting a webhook. So only the first `LINES` a second are written, and once a second
+the number of the others is logged; every accepted webhook is in the ledger anyway. Refusals have a budget of their own:
+unverified sources must not be able to fill a disk with log lines.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class WebhookLog:
         )
 
     def refused(self, merchant: str, status: int, source: str, reason: BodyReason | None) -> None:
-        """A webhook got a 4xx, or a 503; `reason` is what was wrong with its body."""
+        """A webhook got a 4xx or a 503; `reason` is what is wrong with its body."""
         if not self._budget.admits("refused", time.monotonic()):
             self._refused_left_out += 1
             return
@@ -55,7 +55,7 @@ class WebhookLog:
         self._log.warning("webhook_refused", merchant=merchant, status_code=status, source=source, **why)
 
     async def log_left_out(self) -> None:
-        """Log how many lines the budget has left out since the last call, if any."""
+        """Log how many lines were left out since the last call, if any."""
         if self._accepted_left_out or self._refused_left_out:
             accepted, self._accepted_left_out = self._accepted_left_out, 0
             refused, self._refused_left_out = self._refused_left_out, 0

@@ -1,5 +1,5 @@
-"""The trace of a webhook: a span for the request and, in it, one for storing the notification, which whatever follows
-continues. Requests that are refused before they are stored are not traced; the log has them."""
+"""The trace of a webhook: a span for the request and, in it, one for storing the notification. Refreshes and attempts
+continue the inner span. Requests that are refused before they are stored are not traced; the log has them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class WebhookTrace:
 
     @classmethod
     def begin(cls, tracer: Tracer, caller: str, started: float, merchant: str, imp_uid: str) -> Self | None:
-        """The trace of a request that came at `started` (`time.perf_counter`), continuing its `traceparent`, `caller`;
-        None where the sampler leaves it out."""
+        """The trace of a request that came at `started` (`time.perf_counter`). It continues `caller`, the request's
+        `traceparent`. None if the sampler leaves it out."""
         seconds_ago = time.perf_counter() - started
         webhook = tracer.begin("webhook", "server", caller, seconds_ago=seconds_ago, merchant=merchant, imp_uid=imp_uid)
         accept = None if webhook is None else tracer.begin("accept", "internal", webhook.traceparent)

@@ -1,7 +1,7 @@
 """POST /webhooks: parse, accept, answer. This is the receiver's hot path, so it is plain ASGI.
 
-docs/iamport.md explains each answer. i'mport does not send again after a 4xx, so these are counted, a 400 with
-the likely reason.
+docs/iamport.md explains each answer. i'mport does not send again after a 4xx, so 4xx answers are counted, a 400 with
+its likely reason.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class WebhookHandler:
             return self._refuse(responses.problem(400, unusable), merchant, source, error.code)
         trace = None
         if self._tracer is not None:
-            # A source that is limited could have everything traced: the sampler decides about it, not the source.
+            # A limited source must not have everything traced: for it the sampler decides, not its traceparent.
             caller = "" if source.limited and token_hash is None else head.traceparent
             trace = WebhookTrace.begin(self._tracer, caller, started, merchant, fields.imp_uid)
         notification = Notification(
@@ -93,7 +93,7 @@ class WebhookHandler:
             status=fields.status,
             cancellation_id=fields.cancellation_id,
             source=source.address,
-            # A token that is not the merchant's is refused by the ledger, now or when the spool drains.
+            # If the token is not the merchant's, the ledger refuses it, now or when the spool drains.
             verified=source.verified or token_hash is not None,
             received_at=None,
             extra=fields.extra,
@@ -109,7 +109,7 @@ class WebhookHandler:
         return answer
 
     async def _accept(self, notification: Notification, source: Source) -> tuple[AsgiResponse, Place | None]:
-        """Store a notification. The answer, and where it is stored if it is."""
+        """Store a notification; return the answer, and where it is stored, None for nowhere."""
         try:
             place = await self._acceptor.accept(notification, "" if source.iamport else source.budget)
         except UnknownMerchant:
@@ -119,20 +119,20 @@ class WebhookHandler:
         return responses.accepted(notification.id), place
 
     async def no_such_path(self, scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
-        """The answer where there is no route. Scanners try all kinds of paths; what i'mport posts there is a webhook
-        with a wrong address, and is lost."""
+        """The answer where there is no route. Scanners try all kinds of paths. But a POST from i'mport is a webhook
+        with a wrong address, and it is lost."""
         if scope["method"] == "POST":
             return self._lost(responses.NO_SUCH_PATH, scope, OTHERS)
         return responses.NO_SUCH_PATH
 
     async def not_posted(self, scope: Any, _receive: Any, path: list[bytes]) -> AsgiResponse:
-        """The answer to other methods than POST. A proxy that redirects, from http to https or to another name, turns
-        a POST into a GET: one that comes from i'mport is such a webhook, and is lost."""
+        """The answer to methods other than POST. A proxy that redirects, from http to https or to another name, turns a
+        POST into a GET. So a GET from i'mport is a webhook, and it is lost."""
         target = _target(path)
         return self._lost(responses.POST_ONLY, scope, target[0] if target else OTHERS)
 
     def _lost(self, answer: AsgiResponse, scope: Any, merchant: str) -> AsgiResponse:
-        """The answer to a request that was a webhook if i'mport sent it; then it is counted as refused."""
+        """The answer to a request that may have been a webhook. If its source is verified, it counts as refused."""
         source = self._sources.of(scope["client"], _Head(scope["headers"]).forwarded)
         return self._refuse(answer, merchant, source) if source.verified else answer
 
@@ -185,7 +185,7 @@ class _Head:
 
 
 def _target(path: list[bytes]) -> tuple[str, str | None] | None:
-    """Merchant and hash of the token that a path names; None for one that can name neither. A slash at the end of a
+    """The merchant and the hash of the token that a path names; None if it cannot name them. A slash at the end of the
     path does not count."""
     if path and not path[-1]:
         path = path[:-1]
@@ -203,7 +203,7 @@ def _target(path: list[bytes]) -> tuple[str, str | None] | None:
 
 
 async def _read(receive: Any) -> bytes | None:
-    """The body, or as much of it as shows that it is too large; None when the client has left."""
+    """The body, or enough of it to show that it is too large; None if the client has left."""
     message = await receive()
     if message["type"] != "http.request":
         return None

@@ -1,4 +1,4 @@
-"""``python -m workers``: `RELAY_WORKERS` worker processes, or this one alone where that is 1."""
+"""``python -m workers``: `RELAY_WORKERS` worker processes, or this one alone if that is 1."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def main() -> int:
 
 
 def run(settings: Settings) -> int:
-    """Work until SIGTERM or SIGINT, in as many processes as the settings say; the exit status. Raises `BadSetting`."""
+    """Work until SIGTERM or SIGINT, in as many processes as the settings say; return the exit status. Raises
+    `BadSetting`."""
     settings.needs("encryption_keys")
     if settings.workers == 1:
         return work(settings, on_stop=notify_stopping)
@@ -40,7 +41,8 @@ def run(settings: Settings) -> int:
 
 
 def work(settings: Settings, on_stop: Callable[[], object] | None = None) -> int:
-    """Work in this process until SIGTERM or SIGINT, then call `on_stop`; its exit status. Raises `BadSetting`."""
+    """Work in this process until SIGTERM or SIGINT, then call `on_stop`; return the exit status. Raises
+    `BadSetting`."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     is_history_prepared = asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
@@ -53,8 +55,8 @@ def work(settings: Settings, on_stop: Callable[[], object] | None = None) -> int
 
 
 async def _check(settings: Settings) -> bool:
-    """Raise `BadSetting` for wrong keys, and for a Redis or a history that lacks what a worker needs. What is away, the
-    worker checks later. Returns whether history is prepared."""
+    """Raise `BadSetting` for wrong keys, and for a Redis or a history that lacks what a worker needs. If one of them is
+    away, the worker checks it later. Return whether history is prepared."""
     ledger = Ledger.of(settings)
     history = History.connect(settings.history_url)
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])

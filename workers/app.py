@@ -62,9 +62,9 @@ THREADS = 16
 THREAD_POLL_MS = 1000
 """Milliseconds after which an idle thread checks whether it must stop; work wakes it at once."""
 OPEN_CHECK_EVERY = 5.0
-"""Seconds between two checks whether Redis still has an open ledger, and history is still its own."""
+"""Seconds between two checks that Redis still has an open ledger, and that history still belongs to it."""
 BREAKER_CHECK_EVERY = 5.0
-"""Seconds between two looks whether i'mport has answered another worker for a merchant for whom it failed here."""
+"""Seconds between two checks whether i'mport, which failed here for a merchant, has answered another worker."""
 STOP_WITHIN = 30.0
 """Seconds in which a worker must have stopped."""
 FINISH_WITHIN = 20.0
@@ -120,10 +120,10 @@ class WorkerProcess:
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
 
     def run(self, stop: StopRequest, on_stop: Callable[[], object] | None = None) -> int:
-        """Work until ``stop`` is requested, and call ``on_stop`` then; return the exit status: 0, or 1 if the process
-        must be restarted.
+        """Work until ``stop`` is requested, then call ``on_stop``. Return the exit status: 0, or 1 if the process must
+        be restarted.
 
-        Raises `BadSetting` where a check that had to wait for Redis or history finds one.
+        Raises `BadSetting` if a check that had to wait for Redis or history finds a wrong setting.
         """
         self._worker.start()
         limit_consumer_logs(self._worker)
@@ -149,7 +149,7 @@ class WorkerProcess:
         return True
 
     async def sweep(self) -> None:
-        """Kick every lane that has due work and no kick under way, once there may be one."""
+        """Wait until a lane may be due, then kick every lane that has due work and no kick under way."""
         await self._ledger.rest()
         await self._ledger.sweep(self._name)
 
@@ -158,10 +158,10 @@ class WorkerProcess:
         await self._ledger.leases.renew()
 
     async def prepare(self) -> None:
-        """Open the ledger, add the merchant that the environment names, and schedule what comes again and again.
+        """Open the ledger, add the merchant that the environment names, and schedule the recurring jobs.
 
-        Raises `BadSetting` if the encryption keys are not this ledger's, if Redis lacks what the relay needs, or if the
-        history is another ledger's.
+        Raises `BadSetting` if the encryption keys are not this ledger's, if Redis lacks what the relay needs, or if
+        history belongs to another ledger.
         """
         await self._ledger.open_with(self._history, self._sealer)
         if self._settings.imp_key:
@@ -170,8 +170,8 @@ class WorkerProcess:
         await schedule_unanswered(self._ledger)
 
     async def keep_open(self) -> None:
-        """Open the ledger anew if Redis has lost it, as it may have to be restored; and where history was lost, make
-        its tables and say whose it is. Raises `BadSetting` where another ledger's history was put in its place."""
+        """Prepare again if Redis has lost the ledger, which may have to be restored, or if history was lost, which then
+        needs its tables and its owner. Raises `BadSetting` if another ledger's history was put in its place."""
         if not await self._ledger.is_open_with(self._history):
             await self.prepare()
 
@@ -207,7 +207,7 @@ class WorkerProcess:
             thread.join(max(0.0, ends - time.monotonic()))
 
     async def _release_and_close(self) -> None:
-        # Kicks that no thread has taken any more are for other workers.
+        # No thread took these kicks before it stopped: they are for other workers.
         self._ledger.hand_back(item.message.args[0] for item in iter_queue(self._worker.work_queue))
         try:
             await self._ledger.leases.release()
@@ -270,7 +270,7 @@ def _callback_sender(settings: Settings) -> CallbackSender:
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """The event loop of the actors and of the background work, in a thread of Dramatiq's."""
+    """The event loop of the actors and of the background work, which runs in one of Dramatiq's threads."""
     loop_thread = get_event_loop_thread()
     if loop_thread is None:
         raise RuntimeError("the worker has not started")

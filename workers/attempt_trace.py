@@ -1,4 +1,4 @@
-"""Spans of attempts: each continues the commit of its event, the tenth as well as the first."""
+"""Spans of attempts. Each attempt, the tenth as well as the first, continues the trace of its event's commit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.reasons import english
 
 
 def begin_attempt(tracer: Tracer | None, delivery: ClaimedDelivery, endpoint: Endpoint) -> Span | None:
-    """The span of an attempt; None where its event is not traced."""
+    """The span of an attempt; None if its event is not traced."""
     if tracer is None or not delivery.traceparent:
         return None
     return tracer.begin(
@@ -20,6 +20,6 @@ def begin_attempt(tracer: Tracer | None, delivery: ClaimedDelivery, endpoint: En
 
 
 def end_attempt(span: Span, answer: AttemptResult) -> None:
-    """End it with what the endpoint answered."""
+    """End the span with the endpoint's answer."""
     error = f"HTTP {answer.status_code}" if answer.error is None else english(answer.error)
     span.end("" if answer.ok else error, status_code=answer.status_code)

@@ -94,7 +94,7 @@ def _fails_for_all(error: IamportError) -> bool:
 
 
 def _only_too_large(error: IamportError) -> bool:
-    """Whether the answer came quickly but exceeds what is read: then i'mport itself works."""
+    """Whether the answer came quickly but is larger than the limit: then i'mport itself works."""
     return isinstance(error, TooMuchAsked) and not error.slow
 
 

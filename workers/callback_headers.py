@@ -53,8 +53,8 @@ def unseal(endpoint: Endpoint, sealer: Sealer, now: float) -> UnsealedEndpoint:
 def attempt_headers(
     endpoint: UnsealedEndpoint, event_id: str, body: bytes, now: float, traceparent: str = ""
 ) -> dict[str, str]:
-    """All headers of an attempt made at `now` (UNIX seconds), signed with each secret that is valid then; with the
-    `traceparent` of one that is traced.
+    """All headers of an attempt made at `now` (UNIX seconds), signed with each secret that is valid then. A traced
+    attempt has a `traceparent`.
 
     An operator's header may replace `user-agent` or `accept`, never what signs or frames the message. Raises
     `ValueError` when no secret is valid any more.

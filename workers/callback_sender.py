@@ -103,7 +103,7 @@ class CallbackSender:
 
     def _target(self, url: str) -> URL:
         """The URL as it is requested, checked against the current settings, which may have changed since the endpoint
-        was saved. Its path stays as it was written: a signature over another would no longer be valid. Raises
+        was saved. Its path stays as it was written: any change would invalidate a signature in it. Raises
         `Invalid`."""
         found = self._urls.get(url)
         if found is None:
@@ -155,5 +155,5 @@ def _readable(body: bytearray, response: aiohttp.ClientResponse, sent: Mapping[s
 
 
 def _writable(header: str) -> str:
-    """The value of a header as text: aiohttp keeps bytes that are none as halves of surrogate pairs."""
+    """The value of a header as text: aiohttp keeps bytes that are not text as halves of surrogate pairs."""
     return header.encode(errors="surrogateescape").decode(errors="replace")

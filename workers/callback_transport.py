@@ -1,4 +1,4 @@
-"""The transport that sends callbacks, over connections of aiohttp."""
+"""The transport that sends callbacks over aiohttp's connections."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES_KEPT = 10.0
 """Seconds for which an endpoint's addresses are cached."""
 READ_BUFFER = 16 * 1024
 _NO_TIMEOUT = aiohttp.ClientTimeout()
-"""Whoever sends limits the time."""
+"""The sender limits the time."""
 
 
 def tls_context() -> ssl.SSLContext:
@@ -43,7 +43,7 @@ class CallbackTransport:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: URL, headers: Mapping[str, str], body: bytes) -> aiohttp.ClientResponse:
-        """POST a body and return the answer, its own body unread; whoever takes it has to close it. Raises
+        """POST a body and return the answer, its own body unread; the caller must close it. Raises
         `aiohttp.ClientError` and `OSError`."""
         if self._session is None:
             self._session = self._new_session()

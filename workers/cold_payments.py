@@ -1,7 +1,7 @@
-"""Payments that have left the ledger and are met again: history knows what was announced of them.
+"""Payments that have left the ledger and come up again: history knows which of their events were announced.
 
-A payment that began lately cannot have left. All others that the ledger does not have are asked of history, by one
-query for a batch; while it is away they wait, and new payments do not.
+A payment that began recently cannot have left. If the ledger lacks any other payment, the worker asks history, in one
+query per batch. While history is away these payments wait; new ones do not.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ class ColdPayments:
         self._orders = history.payments.orders
 
     async def put_back(self, claimed: ClaimedPayments, found: dict[str, LookupOutcome]) -> ClaimedPayments:
-        """The claimed payments, each that had left with its record, and put back. Where that fails, the error replaces
-        the snapshot in ``found``. Raises `LedgerUnavailable`."""
+        """Put back the claimed payments that had left the ledger; return all claimed payments, these with their
+        records. If putting one back fails, the error replaces its snapshot in ``found``. Raises
+        `LedgerUnavailable`."""
         merchant = claimed.payments[0].record.merchant
         unknown = {one.record.imp_uid: one for one in claimed.payments if _is_unknown(one.record)}
         shown = [outcome for imp_uid in unknown if isinstance(outcome := found[imp_uid], Snapshot)]
@@ -73,15 +74,15 @@ class ColdPayments:
     async def records(
         self, merchant: str, snapshots: Sequence[Snapshot], *, left: float, now: float
     ) -> Mapping[str, Record]:
-        """The records of those of these payments, which the ledger does not have, that have left it, by imp_uid.
-        ``left`` is what the ledger says of payments that have left. Raises `HistoryUnavailable` and
-        `LedgerUnavailable`."""
+        """The records of these payments that have left the ledger, by imp_uid. The caller has found none of the
+        payments in the ledger; history does not know those that never were there. ``left`` is as in `ClaimedPayments`.
+        Raises `HistoryUnavailable` and `LedgerUnavailable`."""
         payments = await self._payments(merchant, self._may_have_left(snapshots, left, now))
         return {imp_uid: await _record(payment) for imp_uid, payment in payments.items()}
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
-        """What the merchant expected for those of these orders whose expectations have left the ledger. Raises
-        `HistoryUnavailable`."""
+        """The expected amounts of these orders, by merchant_uid, as far as history has them: they may have left the
+        ledger. Raises `HistoryUnavailable`."""
         if not merchant_uids:
             return {}
         try:
@@ -91,8 +92,8 @@ class ColdPayments:
         return {order.merchant_uid: ExpectedAmount(Decimal(order.amount), order.currency) for order in orders}
 
     async def forgotten_until(self, merchant: str, now: float) -> float:
-        """What happened to a payment before that (UNIX seconds) may have been announced, though neither ledger nor
-        history knows the payment: history was lost, or no longer keeps it."""
+        """A time in UNIX seconds. Facts from before it may have been announced although neither the ledger nor history
+        knows their payment: history was lost, or no longer keeps the payment."""
         return max(await self._ledger.cold.forgotten_until(merchant), now - self._kept) + self._skew
 
     async def is_known(self, merchant: str, imp_uid: str) -> bool:
@@ -100,13 +101,14 @@ class ColdPayments:
         return bool(await self._payments(merchant, [imp_uid]))
 
     async def _forgotten(self, unknown: Sequence[ClaimedPayment], now: float) -> dict[str, ClaimedPayment]:
-        """Those that neither ledger nor history knows, though they may have been known, by imp_uid."""
+        """These payments, by imp_uid, each with its ``forgotten_until``: neither the ledger nor history knows them, but
+        they may have been known."""
         until = await self.forgotten_until(unknown[0].record.merchant, now) if unknown else 0.0
         return {one.record.imp_uid: replace(one, forgotten_until=until) for one in unknown}
 
     def _may_have_left(self, snapshots: Sequence[Snapshot], left: float, now: float) -> list[str]:
-        """The payments that began before one that has left may have changed for the last time; ``left`` matters where
-        RELAY_LEDGER_RETENTION was raised."""
+        """The payments that began so early that they may have left the ledger. ``left`` is later than the retention
+        alone would say if RELAY_LEDGER_RETENTION was raised."""
         since = max(now - self._retention, left) + self._skew
         return [snapshot.imp_uid for snapshot in snapshots if snapshot.began_at <= since]
 
@@ -117,16 +119,19 @@ class ColdPayments:
         return {imp_uid: payment for (_, imp_uid), payment in known.items()}
 
     async def _check_whole(self, merchant: str) -> None:
-        """Raise `HistoryUnavailable` where history lacks what it had and no worker has found out yet: that it does not
-        know a payment means nothing then."""
+        """Raise `HistoryUnavailable` if history was lost and no worker has noticed yet: then it may have had a payment
+        that it does not know now."""
         (state,) = await self._ledger.outbox.states_of(merchant)
         if await self._ledger.outbox.has_lost(merchant, await self._whole.place(state.name)):
             raise HistoryUnavailable(Reason.of("history_incomplete"))
 
 
 def counted(record: Record, snapshot: Snapshot) -> Record:
-    """The record before the first look at a payment, which counts its events. Sequences start above all that a ledger
-    or history that was lost can have used, at the time of that loss; a payment that began later has used none."""
+    """The record with the sequence at which the payment's events go on.
+
+    After a ledger or history was lost, the sequences of unknown payments start at the time of the loss, in seconds,
+    which is above any number that was used before. A payment that began after the loss has used none and starts at 0.
+    """
     if _is_unknown(record) and snapshot.began_at > record.sequence + LARGEST_SKEW:
         return replace(record, sequence=0)
     return record

@@ -1,4 +1,5 @@
-"""Sending callbacks: claim what the endpoint's capacity allows, send it concurrently, settle each as it is answered."""
+"""Sending callbacks: claim as many deliveries as the endpoint's capacity allows, send them concurrently, and settle
+each as it is answered."""
 
 from __future__ import annotations
 
@@ -43,19 +44,19 @@ from workers.metrics import WorkerMetrics
 log = structlog.get_logger()
 
 LONGEST_TURN = 0.5
-"""Seconds that a lane's turn lasts at most; then other lanes get a turn, in this process or another."""
+"""The longest turn of a lane, in seconds. After it other lanes get a turn, in this process or another."""
 ANSWER_WAIT = 0.05
-"""Seconds that a turn waits for half of its callbacks to end; where not even one does, they outlast the turn and wake
-the lane when they end."""
+"""Seconds that a turn waits for half of its callbacks to end. If not one ends in this time, the turn ends first, and
+the callbacks wake the lane when they end."""
 MOST_IN_FLIGHT = 5_000
 """Most callbacks under way in one process. All endpoints share this limit; a few that hang must not use it up."""
 MOST_TAKEN_UP = 16
-"""Turns under way in a process from which on it leaves the lanes that it kicks to the queue, for whoever is free. Not
-callbacks: those of endpoints that hang are under way for long, and cost nothing meanwhile."""
+"""With this many turns under way, a process leaves the lanes that it kicks to the queue, so that a free worker takes
+them. Callbacks do not count: those to hanging endpoints take long, but cost nothing meanwhile."""
 MOST_STALE = 3
-"""Times that a delivery is sent again at once because its reused connection had been closed."""
+"""How often a delivery is sent again at once because its reused connection had been closed."""
 WRITE_FOR = 60.0
-"""Seconds for which writing a result is tried again while Redis is away."""
+"""Seconds for which a worker keeps trying to write a result while Redis is away."""
 
 Written = TypeVar("Written")
 
@@ -82,20 +83,23 @@ class Deliverer:
         self._tracer = tracer
         self._health = HealthTracker(settings, ledger, metrics)
         self._in_flight: set[asyncio.Task[Any]] = set()
-        # The lanes whose turn is under way, and whether a kick has arrived since: there may be work that the last
-        # claim has not seen.
+        # The lanes whose turn is under way, and whether a kick has arrived since the last claim: there may be work that
+        # this claim did not see.
         self._turns: dict[Lane, bool] = {}
         self._left = Repeats()
         self._finishing = False
 
     async def deliver(self, lane_name: str) -> None:
-        """Begin a lane's turn and return: a thread that waited for slow callbacks would not be available to the
-        lanes of healthy endpoints. A lane has one turn at a time in one process."""
+        """Begin a lane's turn and return at once: if the thread waited for slow callbacks, the lanes of healthy
+        endpoints could not use it. In one process a lane has one turn at a time."""
         self._begin_turn(Lane.parse(lane_name))
 
     def take_up(self, lane_name: str) -> bool:
-        """Begin the turn of a lane that this process kicks, unless it has much to do: the events that it commits are
-        sent without the way through the queue. Whether it did; a turn that is under way sees what has become due."""
+        """Begin the turn of a lane that this process kicks, so that the events that it commits are sent without a
+        detour through the queue. A turn that is under way claims once more instead.
+
+        Return False, and leave the lane to the queue, if this process is stopping or has `MOST_TAKEN_UP` turns.
+        """
         lane = Lane.parse(lane_name)
         if self._finishing or (lane not in self._turns and len(self._turns) >= MOST_TAKEN_UP):
             return False
@@ -123,10 +127,14 @@ class Deliverer:
                 self._ledger.delivery_lane.wake(lane)
 
     async def _send_what_is_due(self, lane: Lane) -> None:
-        """Claim and send for `LONGEST_TURN`, as long as a callback ends within `ANSWER_WAIT` and the lane was kicked
-        since the last claim: what becomes due, and whatever frees a place for what is due already, kicks it. Half of
-        the callbacks must have ended before the next claim, or every single one would take a claim; slow ones hold up
-        no claim."""
+        """Claim and send for `LONGEST_TURN` at most.
+
+        The turn ends earlier if no callback ends within `ANSWER_WAIT`, or if the lane was not kicked since the last
+        claim. A delivery that becomes due kicks the lane, and so does a place that becomes free for one.
+
+        The turn claims again when half of its callbacks have ended, or after `ANSWER_WAIT`. A claim for each callback
+        that ends would be too many, and slow callbacks must not hold up the next claim.
+        """
         ends = time.monotonic() + LONGEST_TURN
         sending = Sending()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
@@ -156,8 +164,8 @@ class Deliverer:
         return {self._start_leased(one, self._deliver(one, endpoint, keys)) for one in claimed.deliveries}
 
     def _start_leased(self, delivery: ClaimedDelivery, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start what settles a delivery. Its lease is held until the end, also where the task is cancelled, by a
-        library say: one that is renewed for ever keeps others out."""
+        """Start the task that settles a delivery, and drop the lease when the task ends, even if a library cancels it:
+        a lease that is renewed for ever would keep other workers out."""
         self._ledger.leases.hold([delivery.lease])
         task = self._start(work)
         task.add_done_callback(lambda _: self._ledger.leases.drop([delivery.lease]))
@@ -193,8 +201,8 @@ class Deliverer:
                 break
             self._note_attempt(delivery, endpoint, answer, Retry(0, Reason.of("connection_reset")))
         if not answer.stale_connection:
-            # What this thread worked meanwhile, for other callbacks too, is no latency of the endpoint; nor is about as
-            # much again, for which it waited for a core.
+            # The thread's CPU time meanwhile, also for other callbacks, is not the endpoint's latency. It counts twice:
+            # the thread waited for a core for about as long.
             latency = time.monotonic() - waiting_since - 2 * (time.thread_time() - worked)
             self._ledger.delivery_lane.answered(delivery, Answer(answer.ok, max(latency, 0.0) * 1000, delivery.crowd))
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
@@ -237,7 +245,7 @@ class Deliverer:
 
 
 class Sending:
-    """The callbacks that one turn of a lane has begun and that have not ended."""
+    """The unfinished callbacks of one turn of a lane."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -251,7 +259,7 @@ class Sending:
             callback.add_done_callback(self._end)
 
     async def halve(self, within: float) -> bool:
-        """Wait until half of them have ended, `within` seconds at most. Whether any has."""
+        """Wait until half of the callbacks have ended, `within` seconds at most; return whether any has."""
         before = self.count
         self._few = before // 2
         self._is_few.clear()
@@ -267,8 +275,8 @@ class Sending:
 
 
 async def write_until_done(write: Callable[[], Awaitable[Written]]) -> Written | None:
-    """Retry ``write`` while Redis is away, so that what was sent is not sent again. None if Redis stayed away
-    for longer than `WRITE_FOR`."""
+    """Retry ``write`` while Redis is away, so that a callback is not sent again. Return None if Redis stays away for
+    longer than `WRITE_FOR`."""
     gives_up = time.monotonic() + WRITE_FOR
     while True:
         try:

@@ -1,6 +1,6 @@
-"""The job that erases buyers again whom Redis has once more, because it came back with a copy from before that.
+"""The job that erases buyers again after Redis came back with a copy from before they were erased.
 
-The audit says whom: a payment's own row in history may have the buyer again as well, from a look-up in between.
+It finds their payments in the audit: a payment's row in history may have the buyer again too, from a look-up since.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ SOONEST, LATEST = 60.0, 3600.0
 
 
 class EraseAgainJob:
-    """The jobs of the lane ``job/erase_again`` of each cell; a job's id is when the copy ends, in UNIX ms."""
+    """The jobs of the lane ``job/erase_again`` of each cell; a job's id is the time at which the copy ends, in UNIX
+    ms."""
 
     def __init__(self, ledger: Ledger, history: History) -> None:
         self._ledger = ledger
         self._history = history
 
     async def step(self, copy_ends: str, now: float, cell: int = 0) -> float | None:
-        """Erase all; return the seconds until the next step, None where none is left. Raises `LedgerUnavailable` and
-        `HistoryUnavailable`."""
+        """Erase all buyers again that were erased since the copy; return the seconds until the next step, or None when
+        no payment waits. Raises `LedgerUnavailable` and `HistoryUnavailable`."""
         acts = await self._history.audit.since(int(copy_ends), ERASE)
         payments = dict.fromkeys((wire.loads(act.detail)["merchant"], act.object) for act in acts)
         erasing, whole = self._ledger.erasing, self._history.whole_payments
@@ -50,6 +51,6 @@ class EraseAgainJob:
         return self._again_in(now - int(copy_ends) / 1000) if waiting else None
 
     def _again_in(self, age: float) -> float:
-        """Seconds until the next try for payments of which something is still to be delivered: a tenth of what has
-        passed, as that may last for days."""
+        """Seconds until the next try for payments with unfinished deliveries: a tenth of ``age``, because deliveries
+        may take days."""
         return min(max(age / 10, SOONEST), LATEST)

@@ -30,8 +30,8 @@ async def expected_amounts(
     """The expected amounts, by imp_uid. Payments in ``paid`` were paid before this look-up: only an amount that the
     merchant gave to the relay counts for them.
 
-    If i'mport fails to show the registered amount, or history what had left the ledger, the error replaces the
-    payment's entry in ``found``. Raises `LedgerUnavailable`.
+    If i'mport fails to return a registered amount, or history an amount that has left the ledger, the error replaces
+    the payment's entry in ``found``. Raises `LedgerUnavailable`.
     """
     snapshots = {imp_uid: outcome for imp_uid, outcome in found.items() if isinstance(outcome, Snapshot)}
     merchant_uids = list({snapshot.merchant_uid for snapshot in snapshots.values() if snapshot.merchant_uid})
@@ -86,7 +86,7 @@ async def _registered_amounts(
                     return
                 except IamportError as error:
                     failure = error
-                except LedgerUnavailable as error:  # it has the access token; a group would hide what is raised in it
+                except LedgerUnavailable as error:  # raised by the token store; a TaskGroup would wrap it
                     away = error
                     return
             amounts[imp_uid] = failure

@@ -34,7 +34,7 @@ class HealthTracker:
         self._settings = settings
         self._metrics = metrics
         self._ledger = ledger
-        # A batch goes when the last attempt that waits for it is recorded.
+        # A batch is dropped when the last attempt that waits for it is recorded.
         self._batches: WeakValueDictionary[str, GroupCommit[Judged, None]] = WeakValueDictionary()
 
     async def record(self, endpoint: Endpoint, token: int, answer: AttemptResult, verdict: Verdict) -> None:
@@ -54,8 +54,8 @@ class HealthTracker:
         return [None] * len(attempts)
 
     async def _record_some(self, attempts: Sequence[Judged]) -> int:
-        """Write what these attempts change, up to the first change that is announced; return how many that were, 0 if
-        another process wrote in between."""
+        """Write what these attempts change, up to the first change that is announced; return how many attempts were
+        written, 0 if another process wrote in between."""
         endpoint = attempts[0][0]
         known, now, afresh = await self._ledger.delivery_lane.health(endpoint.id)
         before, after, taken, kind = known, known, 0, None

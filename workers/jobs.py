@@ -14,11 +14,11 @@ from schemas.errors import RelayError
 log = structlog.get_logger()
 
 Step = Callable[[str, float, int], Awaitable[float | None]]
-"""Does a job's next step at ``now`` (UNIX seconds), in a cell; returns the seconds until the one after it, None at the
+"""Does a job's next step at ``now`` (UNIX seconds) in a cell; returns the seconds until the step after it, None at the
 end."""
 
 RETRY_AFTER_ERROR = 10.0
-"""Seconds until a step that failed is done again."""
+"""Seconds until a failed step is repeated."""
 
 
 class JobRunner:

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 async def read_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Snapshot], list[MalformedPayment]]:
-    """The payments of these rows, and what is wrong with those that cannot be read."""
+    """The payments of these rows, and the errors of unreadable rows."""
     shown: list[Snapshot] = []
     malformed: list[MalformedPayment] = []
     for row in rows:

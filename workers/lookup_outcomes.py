@@ -1,4 +1,4 @@
-"""What one look-up shows of each payment that it was made for."""
+"""The outcome of one look-up for each of its payments."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _PAYMENTS = (1, 2, 5, 10, 20, 50, 100)
 _OUTCOMES: Mapping[type[Verdict], str] = {
     Delivered: "delivered", Retry: "retry", Dead: "dead", Disable: "held", Hold: "held",
 }  # fmt: skip
-"""What becomes of a delivery: one whose endpoint the attempt disables is held as well."""
+"""What becomes of a delivery. If the attempt disables its endpoint, the delivery is held."""
 
 
 class WorkerMetrics:
@@ -48,7 +48,7 @@ class WorkerMetrics:
         )
 
     def looked_up(self, merchant: str, payments: int, seconds: float, error: IamportError | None = None) -> None:
-        """So many payments of a merchant were looked up at once, or an error came instead of them."""
+        """Count a look-up of ``payments`` payments of a merchant, or the error that it ended with."""
         end: LookupEnd = "answered"
         if error is None:
             self.breakers.close(merchant)
@@ -59,12 +59,12 @@ class WorkerMetrics:
         self._lookup_seconds.observe(seconds)
 
     def recorded(self, types: Iterable[str]) -> None:
-        """Events of these types were recorded."""
+        """Count recorded events, by type."""
         for type_ in types:
             self._events.add(type_)
 
     def attempted(self, delivery: ClaimedDelivery, answer: AttemptResult, verdict: Verdict) -> None:
-        """A callback was sent, and this becomes of its delivery."""
+        """Count an attempt and what becomes of its delivery."""
         self._deliveries.add(_OUTCOMES[type(verdict)])
         self._delivery_seconds.observe(answer.duration_ms / 1000)
         is_first = delivery.attempts == 0 and not delivery.replay
@@ -72,12 +72,13 @@ class WorkerMetrics:
             self._webhook_to_callback.observe(max(0.0, time.time() - delivery.heard))
 
     def held(self) -> None:
-        """A delivery was held without an attempt."""
+        """Count a delivery that is held without an attempt."""
         self._deliveries.add(_OUTCOMES[Hold])
 
 
 class OpenBreakers:
-    """The merchants for whom i'mport failed when this process called it last, unless another process could since."""
+    """The merchants for whom i'mport failed at this process's last call, unless it has answered another process
+    since."""
 
     def __init__(self) -> None:
         self._opened: dict[str, object] = {}
@@ -88,12 +89,12 @@ class OpenBreakers:
         self._opened[merchant] = object()
 
     def close(self, merchant: str) -> None:
-        """It answers again."""
+        """i'mport answers again."""
         self._opened.pop(merchant, None)
 
     async def forget_answered(self, merchants: Merchants) -> None:
-        """Forget those for whom it has answered another process, or who were deleted; not those for whom it fails
-        again meanwhile. Raises `LedgerUnavailable`."""
+        """Forget the merchants for whom i'mport has answered another process, and those that were deleted; keep those
+        for whom it fails here again meanwhile. Raises `LedgerUnavailable`."""
         before = dict(list(self._opened.items())[:MOST_VALUES])
         if not before:
             return
@@ -103,7 +104,7 @@ class OpenBreakers:
                 del self._opened[merchant]
 
     def by_merchant(self) -> Mapping[str, float]:
-        """1 for each of them; those beyond `MOST_VALUES` as one."""
+        """1 for each merchant; those beyond `MOST_VALUES` share one value."""
         names = list(self._opened)
         shown = dict.fromkeys(names[:MOST_VALUES], 1.0)
         return shown | {OTHER: 1.0} if len(names) > MOST_VALUES else shown

@@ -1,4 +1,4 @@
-"""A worker's `/metrics` and `/livez`, on a port of its own: several workers on one machine take one after the other."""
+"""A worker's `/metrics` and `/livez`, on a port of its own: each worker on a machine takes the next free one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class MetricsServer:
-    """Serves the numbers of one worker process in the event loop of its work, so that no answer means no work.
+    """Serves the metrics of one worker process in the event loop that does its work: if that hangs, no answer comes.
 
     `died` names a thread of the process that has died, None while all live.
     """
@@ -46,7 +46,7 @@ class MetricsServer:
         await self._metrics.breakers.forget_answered(self._merchants)
 
     async def serve(self) -> None:
-        """Answer until cancelled. Raises `BadSetting` where no port is free."""
+        """Answer until cancelled. Raises `BadSetting` if no port is free."""
         wanted = self._settings.metrics_port
         listener = listen_from(self._settings.host or HOST, wanted, "RELAY_METRICS_PORT")
         port = listener.getsockname()[1]

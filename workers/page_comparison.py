@@ -25,8 +25,8 @@ OVERLAP = 3600
 ANNOUNCED = (FactKind.ISSUED, FactKind.PAID, FactKind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
 ROWS_AT_ONCE = 100
-"""Rows that are compared together. What a row is compared with takes several times its size, and a process keeps for
-long what it once needed at once."""
+"""Rows that are compared together. Comparing a row takes several times its size in memory, and a process is slow to
+return memory that it once used."""
 
 
 class PageComparison:
@@ -101,8 +101,8 @@ class PageComparison:
         known: Mapping[str, Facts],
         cold: Mapping[str, Record],
     ) -> list[str]:
-        """The payments whose row contradicts other announced facts than their record says: i'mport shows less than was
-        announced, or all of it again. No webhook was lost, so they do not count as missing."""
+        """The payments whose row no longer contradicts the same announced facts as their record says: i'mport has
+        stopped showing some, or shows some again. No webhook was lost, so these payments do not count as missing."""
         marked: dict[str, Sequence[str]] = {imp_uid: record.contradicts for imp_uid, record in cold.items()}
         marked |= await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
         found = []
@@ -144,6 +144,6 @@ def _announced_at(
 
 
 def _missing_facts(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
-    # The number of an account that was erased is no difference.
+    # An account number that was erased does not count as a difference.
     shown = without_buyer(snapshot) if has_erased_account(known) else snapshot
     return new_facts(known, shown, int(now), grace=grace)

@@ -40,11 +40,11 @@ partial cancellation of an old payment is not in a short window."""
 REPAIR_WITHIN = 3600.0
 """Seconds after its last comparison in which an operator's run waits for the refreshes of the payments it found."""
 SLOWEST_PROBE = 30.0
-"""Seconds between a page that was too slow and a smaller one, at most, because only long lists may be slow."""
+"""The longest wait, in seconds, between a page that was too slow and a smaller one: only long lists may be slow."""
 LONGEST_WAIT = 3600.0
-"""Seconds: the longest ``Retry-After`` of i'mport that is followed."""
+"""The longest ``Retry-After`` of i'mport that is followed, in seconds."""
 LONGEST_FAILURE = 86400.0
-"""Seconds after which an operator's run ends if i'mport gives no list, because automatic runs may wait for its end."""
+"""Seconds after which an operator's run ends if i'mport returns no list: automatic runs may be waiting for it."""
 
 
 class Reconciler:
@@ -108,7 +108,8 @@ class Reconciler:
     async def _begin_next_run(self, run: Reconciliation, now: float) -> float:
         """Begin the next automatic run: over the time since the last one, and once a day over all of RELAY_LOOKBACK.
 
-        It waits while an operator's silent run is under way, because it would deliver what that run records silently.
+        It waits while an operator's silent run is under way: otherwise it would deliver the events that the silent run
+        is about to record.
         """
         if await self._ledger.reconciliations.silent_run(run.merchant):
             return min(self._settings.reconcile_every, 60.0)

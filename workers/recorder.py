@@ -1,8 +1,8 @@
-"""The recorder: writes what the outbox holds to history, exactly once.
+"""The recorder: writes the entries of the outboxes to history, exactly once.
 
-Every worker has one, and one of them records at a time, so that they do not get in each other's way; exactly-once does
-not depend on it. Entries of all cells and the places behind them are written in one transaction, which fails to move a
-place that another recorder has moved; the outboxes are trimmed after that.
+Every worker has a recorder. Only one of them leads and records, so that they do not get in each other's way, but
+exactly-once does not depend on that: one transaction writes the entries of all cells and moves each outbox's place past
+them, and it writes nothing if another recorder has moved a place. Then the recorder trims the outboxes.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from schemas.reasons import Reason
 log = structlog.get_logger()
 
 MOST_ITEMS = 500
-"""Items that one transaction writes; an item has one to some entries."""
+"""Items that one transaction writes; an item has one or more entries."""
 ENOUGH = 1_000
-"""Entries of one transaction after which the next one follows at once."""
+"""After a transaction of this many entries the next one follows at once."""
 GATHER = 0.03
-"""Seconds in which the next transaction gathers entries after one that had fewer: a commit to disk costs as much as
+"""Seconds that the recorder waits for more entries after a smaller transaction: a commit to disk costs as much as
 dozens of entries, and lists wait for the recorder anyway."""
 IDLE_WAIT = 1.25
 """Seconds for which an idle recorder waits for an entry before it renews its lead."""
 LOOK_EVERY = 5.0
-"""Seconds between two looks whether history still has what was recorded: it may be lost while nothing is to record."""
+"""Seconds between two checks that history still has what was recorded: it may be lost while no entry comes."""
 LEAD_AGAIN = 1.5
 """Seconds between two attempts to become the recorder."""
 FINISH_WITHIN = 3.0
-"""Seconds in which a worker that stops records what is left."""
+"""Seconds in which a stopping worker may record the last entries."""
 RETRY_AFTER = 1.0
-"""Seconds until history is tried again."""
+"""Seconds until the recorder tries again after a failure."""
 
 
 class Recorder:
@@ -52,9 +52,10 @@ class Recorder:
         self._away = False
 
     async def step(self) -> None:
-        """Record what waits, and whatever comes; return when another one records, or a cell is away.
+        """Record the entries that wait and those that follow. Return if another recorder leads, if a cell is away, or
+        if history was lost.
 
-        Raises `LedgerUnavailable`. While history is away it is tried again; a line in the log says so.
+        Raises `LedgerUnavailable`. If history is away, log that and return after `RETRY_AFTER`.
         """
         ledger = await self._outbox.lead(self._owner)
         if ledger is None:
@@ -87,9 +88,10 @@ class Recorder:
             await asyncio.sleep(RETRY_AFTER)
 
     async def finish(self) -> None:
-        """Record what this worker has still changed, as it may be the last one, and let another record at once.
+        """Record the last changes of this worker, which may be the last one to run, and let another recorder lead at
+        once.
 
-        Raises `LedgerUnavailable`. A history that is away, or takes longer than `FINISH_WITHIN`, is left to the next.
+        Raises `LedgerUnavailable`. If history is away or takes longer than `FINISH_WITHIN`, the next recorder goes on.
         """
         try:
             async with asyncio.timeout(FINISH_WITHIN):
@@ -101,15 +103,15 @@ class Recorder:
         await self._outbox.resign(self._owner)
 
     async def _record_what_waits(self, ledger: str, cells: Collection[int]) -> dict[int, str]:
-        """Record until nothing waits in these cells; the places that are reached, of no cell whose history was lost or
-        that is away. Of none at all where another one records."""
+        """Record until nothing waits in these cells; return the place reached in each. Cells that are away, or whose
+        history was lost, are left out. If another recorder leads, the result is empty."""
         if not cells:
             return {}
         places = await self._places(ledger, cells)
         self._log_back()
         items = await self._read(ledger, places)
         reached = {cell: places[cell] for cell in items}
-        # A recorder that was killed may have left items that history has.
+        # A killed recorder may have left items that history already has.
         await self._outbox.trim_all({cell: reached[cell] for cell, some in items.items() if not some})
         while busy := {cell: some for cell, some in items.items() if some}:
             reached |= await self._record(ledger, reached, busy)
@@ -123,15 +125,15 @@ class Recorder:
         return reached
 
     async def _read(self, ledger: str, places: Mapping[int, str]) -> dict[int, list[Item]]:
-        """What waits in these cells behind their places; of none that is away, or of which history had more before:
-        that is written again."""
+        """The items of these cells after their places. Cells that are away are left out, and so are cells of which
+        history had more before: the ledger writes all that it holds of them again."""
         items, lost = await self._outbox.read_checked(places, _share(places))
         for cell in lost:
             await self._go_on_behind(ledger, cell, places[cell])
         return items
 
     async def _places(self, ledger: str, cells: Collection[int]) -> dict[int, str]:
-        """How far history has recorded these cells. Raises `HistoryUnavailable` where it is another ledger's."""
+        """How far history has recorded these cells. Raises `HistoryUnavailable` if it belongs to another ledger."""
         names = {cell: outbox_name(ledger, cell) for cell in cells}
         found = await self._history.standing(list(names.values()))
         if found.owner not in (ledger, None):
@@ -139,7 +141,8 @@ class Recorder:
         return {cell: found.places[name] for cell, name in names.items()}
 
     async def _go_on_behind(self, ledger: str, cell: int, place: str) -> None:
-        """History had more before than it has now, unless another recorder has moved its place meanwhile."""
+        """Have the ledger write a cell again, as history had more of it before. If another recorder has moved the place
+        meanwhile, history was not lost: do nothing."""
         if (await self._places(ledger, [cell]))[cell] == place:
             log.error(
                 "history_lost", cell=cell, place=place,
@@ -148,10 +151,11 @@ class Recorder:
             await self._outbox.rewrite(place, cell)
 
     async def _record(self, ledger: str, places: Mapping[int, str], items: Mapping[int, list[Item]]) -> dict[int, str]:
-        """Write these items, in one transaction; the places that history has reached, by this recorder or another.
+        """Write these items in one transaction; return the places that history has reached, by this recorder or
+        another.
 
-        Raises `RefusedEntries` with the first item that the database refuses; those before it in its cell, and those of
-        other cells, are written.
+        Raises `RefusedEntries` with the first item that the database refuses. The items before it in its cell, and
+        those of other cells, are written.
         """
         upto = {cell: some[-1].place for cell, some in items.items()}
         moves = [Move(outbox_name(ledger, cell), places[cell], place) for cell, place in upto.items()]
@@ -176,7 +180,7 @@ class Recorder:
     async def _record_each(
         self, ledger: str, places: Mapping[int, str], items: Mapping[int, list[Item]]
     ) -> dict[int, str]:
-        """The same, each cell by itself: the database refuses something of one of them."""
+        """Do the same for each cell by itself, as the database refuses an item of one of them."""
         reached: dict[int, str] = {}
         refused: RefusedEntries | None = None
         for cell, some in items.items():

@@ -76,8 +76,11 @@ class Refresher:
         self._turns = Turns(ledger.refresh_lane.wake)
 
     async def refresh(self, lane_name: str) -> None:
-        """Refresh the due payments of a lane, up to a hundred. A lane has one look-up under way in a worker: a kick
-        that comes meanwhile is sent again after it, so that whatever has gathered is the next batch."""
+        """Refresh a lane's due payments, up to a hundred.
+
+        A worker runs one look-up per lane at a time. If a kick arrives meanwhile, the worker sends it again afterwards,
+        so that the payments that have become due form the next batch.
+        """
         lane = Lane.parse(lane_name)
         with self._turns.of(lane) as turn:
             if turn is not None:
@@ -144,7 +147,7 @@ class Refresher:
     ) -> PolicyOf:
         """The policy for each snapshot: what its merchant records silently and which amount it expects.
 
-        An error replaces the snapshot in ``found`` if i'mport fails to show the registered amount.
+        If i'mport or history fails to return an amount, the error replaces the snapshot in ``found``.
         """
         paid = {one.record.imp_uid for one in claimed.payments if "paid" in one.record.facts}
         expected = await expected_amounts(self._ledger, self._cold, client, found, paid=paid)
@@ -209,7 +212,8 @@ class Refresher:
         await self._lane.postpone(payment, "unknown", due_in=schedule[tries], tries=tries + 1)
 
     async def _give_up(self, payment: ClaimedPayment) -> None:
-        """Reject what i'mport never knew; only history can say that of a payment that the ledger does not have."""
+        """Reject the notifications of a payment that i'mport never knew. The ledger does not have the payment, so only
+        history can rule out that i'mport once knew it."""
         record = payment.record
         try:
             was_known = await self._cold.is_known(record.merchant, record.imp_uid)

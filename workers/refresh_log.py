@@ -1,4 +1,4 @@
-"""What refreshes log."""
+"""The log lines of refreshes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def log_failures(lane: Lane, claimed: ClaimedPayments, outcomes: Sequence[BaseEx
 
 
 def log_commit(payment: ClaimedPayment, change: Change, snapshot: Snapshot, outcome: str) -> None:
-    """Log a look-up and the outcome of its commit, and warn of what a committed change does not believe."""
+    """Log a look-up and the outcome of its commit. Warn of announced facts that i'mport no longer shows, and of escrow
+    changes that are ignored."""
     record = change.record
     log.info(
         "payment_looked_up", merchant=record.merchant, imp_uid=record.imp_uid, status=snapshot.status,

@@ -12,7 +12,7 @@ from runtime.tracing import Span, Tracer
 def begin_look_up(
     tracer: Tracer | None, merchant: str, claimed: ClaimedPayments
 ) -> tuple[Span | None, ClaimedPayments]:
-    """The span of a look-up, None where it is not traced; and the payments, each with the `traceparent` that its commit
+    """The span of a look-up, None if it is not traced; and the payments, each with the `traceparent` that its commit
     continues. A look-up that no webhook asked for begins a trace of its own."""
     if tracer is None:
         return None, claimed
@@ -35,7 +35,7 @@ def begin_look_up(
 
 
 def begin_commit(tracer: Tracer | None, payment: ClaimedPayment, events: int) -> Span | None:
-    """The span of what a refresh writes; None where the payment is not traced."""
+    """The span of a refresh's commit; None if the payment is not traced."""
     if tracer is None or not payment.traceparent:
         return None
     record = payment.record

@@ -1,5 +1,5 @@
-"""Replays: history says what is to be sent again; a worker queues it as fast as the replay's rate allows, and the
-endpoints' replay lanes send it."""
+"""Replays: a worker finds in history the deliveries to send again and queues them at the replay's rate; the endpoints'
+replay lanes send them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Replayer:
         self._history = history
 
     async def step(self, replay: str, now: float, cell: int = 0) -> float | None:
-        """Queue some more deliveries of a replay's part in a cell; return the seconds until the next step, None at the
-        end. While history is away the replay waits: raises `HistoryUnavailable`."""
+        """Queue some more deliveries of a replay in a cell; return the seconds until the next step, or None at the end.
+        Raises `HistoryUnavailable`: the replay waits while history is away."""
         turn = await self._ledger.replays.turn(replay, now, cell)
         if isinstance(turn, Turn):
             next_in = await self._take(turn)
@@ -54,14 +54,15 @@ class Replayer:
         return await self._ledger.replays.queue(turn, selected, cursor, is_end=reached is None)
 
     async def _is_recorded(self, turn: Turn) -> bool:
-        """Whether history has all that the cell has recorded before the turn's end; without some of it the replay would
-        end too early."""
+        """Whether history has every entry of the cell from before ``turn.until``. Otherwise the replay would miss some
+        and end too early."""
         outbox = await self._ledger.outbox.state_of(turn.cell)
         return not outbox.waiting or outbox.now / 1000 - outbox.behind >= turn.until
 
 
 def _within(budget: int, step: Step) -> tuple[tuple[Selected, ...], Place | None]:
-    """What the budget allows of a step, whole events of it, and the place that is reached; None at the end."""
+    """The deliveries of a step that the budget allows, rounded up to whole events, and the place that they reach: None
+    at the end."""
     if len(step.selected) <= budget:
         return step.selected, step.after
     last = step.selected[max(budget, 1) - 1].at

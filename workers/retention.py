@@ -1,5 +1,5 @@
-"""The periodic jobs of retention: what is over leaves the ledger after RELAY_LEDGER_RETENTION, and history after
-RELAY_RETENTION. The first one also schedules automatic reconciliations."""
+"""The periodic jobs of retention: settled payments leave the ledger after RELAY_LEDGER_RETENTION, and history after
+RELAY_RETENTION. The first job also schedules automatic reconciliations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JOB = "retention"
 
 
 class RetentionJob:
-    """The one job of the lane ``job/tidy``, in the first cell: what leaves the ledger, of all cells."""
+    """The one job of the lane ``job/tidy``, in the first cell: it removes old rows from the ledger, in all cells."""
 
     def __init__(self, settings: Settings, ledger: Ledger, history: History, reconciler: Reconciler) -> None:
         self._settings = settings
@@ -36,8 +36,8 @@ class RetentionJob:
         self._keeps = min(settings.ledger_retention, settings.retention or inf)
 
     async def step(self, _job: str, now: float, _cell: int = 0) -> float:
-        """Remove a bounded number of old rows; return the seconds until the next step. Nothing leaves while history is
-        away: raises `HistoryUnavailable`."""
+        """Remove a bounded number of old rows; return the seconds until the next step. Raises `HistoryUnavailable`:
+        nothing leaves the ledger while history is away."""
         await self._reconciler.schedule_all()
         names = await self._ledger.outbox.names()
         reached = await self._history.places(list(names.values()))
@@ -52,8 +52,8 @@ class RetentionJob:
 
 
 class HistoryRetentionJob:
-    """The one job of the lane ``job/history``, in the first cell: what leaves history. A payment that is in the ledger
-    stays, as whatever happens to it there would come back without what was before."""
+    """The one job of the lane ``job/history``, in the first cell: it removes old rows from history. A payment that is
+    in the ledger stays: otherwise its next change would be recorded without what came before."""
 
     def __init__(self, settings: Settings, ledger: Ledger, history: History) -> None:
         self._retention = settings.retention
@@ -61,7 +61,7 @@ class HistoryRetentionJob:
         self._history = history
 
     async def step(self, _job: str, now: float, _cell: int = 0) -> float | None:
-        """Remove a bounded number of old rows; return the seconds until the next step, None where nothing ever leaves.
+        """Remove a bounded number of old rows; return the seconds until the next step, or None if history keeps all.
 
         Raises `HistoryUnavailable`.
         """
@@ -75,7 +75,7 @@ class HistoryRetentionJob:
 
 
 def _interval(retention: float, longest: float = LONGEST_INTERVAL) -> float:
-    """Seconds: a minute, or less if retention or something else is configured to be quicker."""
+    """Seconds between two runs: a minute, or less if the retention or ``longest`` is shorter."""
     return max(SHORTEST_INTERVAL, min(LONGEST_INTERVAL, retention / 4, longest))
 
 

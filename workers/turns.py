@@ -1,4 +1,4 @@
-"""Turns: a lane has one look-up under way in a worker. What gathers meanwhile is the next one's."""
+"""Turns: a worker runs one look-up per lane at a time. Payments that become due meanwhile wait for the next one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Turns:
 
     @contextmanager
     def of(self, lane: Lane) -> Iterator[ExitStack | None]:
-        """A lane's turn; None if one is under way, which another will follow. Whoever has it may close it early."""
+        """A lane's turn, which the caller may close early; None if one is under way, which another will follow."""
         if lane in self._kicked:
             self._kicked[lane] = True
             yield None
@@ -29,7 +29,7 @@ class Turns:
             yield turn
 
     def let_next_begin(self, lane: Lane, turn: ExitStack) -> None:
-        """Let the next turn begin while this one still writes what it has found; one at most writes beside another."""
+        """Let the next turn begin while this one still writes its results. One turn of a lane at a time may do so."""
         if lane not in self._writing:
             self._writing.add(lane)
             turn.close()

@@ -1,9 +1,9 @@
-"""Webhooks that history shows as pending although no ledger will answer them: they are taken up again.
+"""Webhooks that are pending in history but not in the ledger: they are taken up again.
 
-A Redis that came back with an old copy lacks the last webhooks it had acknowledged, a history that came back with one
-lacks what became of them, and one that was put back may lack their merchant. Whatever the cause, the webhook would be
-pending for ever. So it is accepted once more: its payment is put back from history if it has left the ledger, then
-looked up, so that only what was never recorded is new; a webhook that was answered in fact keeps its outcome.
+A Redis that came back with an old copy lacks the last webhooks that it had acknowledged. A history that came back with
+an old copy lacks their outcomes. Such a webhook would stay pending for ever, so it is accepted once more, or rejected
+if its merchant is gone. If its payment has left the ledger, it is put back from history; then it is looked up, and only
+facts that were never recorded are new. A webhook that was in fact answered keeps its outcome.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from schemas.outbox.entries import Notification
 log = structlog.get_logger()
 
 STALE = 600.0
-"""Seconds after which a pending webhook is looked for in the ledger: where it waits for i'mport it is there."""
+"""Seconds after which a pending webhook is looked for in the ledger, which has it if it only waits for i'mport."""
 ROUND_EVERY = 600.0
-"""Seconds between two rounds over all that are pending."""
+"""Seconds between two rounds over all pending webhooks."""
 STEP_EVERY = 1.0
 """Seconds between two steps of a round."""
 BEHIND = 60.0
-"""Seconds by which history may be behind; if it is further, it lacks too many outcomes that it is about to learn."""
+"""Seconds by which history may be behind. If it is further behind, too many outcomes are still on their way to it."""
 AGAIN_IN = 60.0
-"""Seconds until the next try where history is further behind, or is written again."""
+"""Seconds until the next try if history is further behind, or is being written again."""
 JOB = "unanswered"
 _HINT = "history had them as pending, and the ledger did not have them: Redis or history came back with an old copy"
 
@@ -50,8 +50,8 @@ class UnansweredJob:
         self._place: Place | None = None
 
     async def step(self, _job: str, now: float, _cell: int = 0) -> float:
-        """Take up some, the oldest first; return the seconds until the next step. Raises `LedgerUnavailable` and
-        `HistoryUnavailable`."""
+        """Take up some webhooks, the oldest first; return the seconds until the next step. Raises `LedgerUnavailable`
+        and `HistoryUnavailable`."""
         if await self._is_behind():
             return AGAIN_IN
         found, place = await self._history.notifications.pending(now - STALE, self._place)
@@ -61,18 +61,18 @@ class UnansweredJob:
         return ROUND_EVERY if place is None else STEP_EVERY
 
     async def _is_behind(self) -> bool:
-        """Whether history lacks outcomes that are on their way to it."""
+        """Whether too many outcomes are still on their way to history."""
         backlog = await self._ledger.outbox.state()
         return backlog.behind > BEHIND or await self._ledger.rewriting.is_under_way()
 
     async def _compared_silently(self, some: Sequence[Notification]) -> Collection[str]:
-        """Their merchants whose payments an operator has compared silently just now: a webhook would have delivered
-        what that finds."""
+        """The merchants of these webhooks for whom an operator's silent run is comparing: the webhooks would deliver
+        the events that this run records silently."""
         merchants = {one.merchant for one in some}
         return {name for name in merchants if await self._ledger.reconciliations.silent_run(name)}
 
     async def _take_up(self, some: Sequence[Notification]) -> None:
-        """Accept those that do not wait in the ledger."""
+        """Accept the webhooks that do not wait in the ledger."""
         names = sorted({(one.merchant, one.imp_uid) for one in some})
         waiting = {one.id for one in await self._ledger.notifications.of_payments(names, MOST)}
         lost = [one for one in some if one.id not in waiting]

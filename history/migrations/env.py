@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection that `history.migrate` holds its lock with."""
+"""Alembic's entry: it runs the migrations on the connection with which `history.migrate` holds its lock."""
 
 from __future__ import annotations
 
