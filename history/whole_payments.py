@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -37,17 +38,23 @@ class WholePayments:
         self._payments = payments
 
     async def of(self, payments: Sequence[Payment]) -> Sequence[WholePayment]:
-        """These payments, by three queries for all of them, and one for each whose events share objects."""
+        """These payments, by four queries for all of them."""
 
         def read(connection: Connection) -> Sequence[WholePayment]:
             imp_uids = {one.imp_uid for one in payments}
             events = connection.execute(
                 select(_EVENT).where(_EVENT.c.imp_uid.in_(imp_uids)).order_by(_EVENT.c.recorded_at, _EVENT.c.n)
             ).all()
+            of_payment: dict[_Key, list[AnyRow]] = defaultdict(list)
+            for row in events:
+                of_payment[_key(row)].append(row)
+            objects: dict[_Key, dict[int, bytes]] = defaultdict(dict)
+            for (imp_uid, merchant, revision), stored in shared_objects(connection, events).items():
+                objects[merchant, imp_uid][revision] = stored
             sent = _sent(connection, connection.execute(_deliveries(imp_uids)).all())
             return [
-                _whole(connection, one, [row for row in events if _key(row) == (one.merchant, one.imp_uid)], sent)
-                for one in payments
+                _whole(one, of_payment[key], objects[key], sent.get(key, ()))
+                for key, one in (((one.merchant, one.imp_uid), one) for one in payments)
             ]
 
         return await self._database.read(read) if payments else []
@@ -82,17 +89,15 @@ class WholePayments:
 
 
 def _whole(
-    connection: Connection, payment: Payment, rows: Sequence[AnyRow], sent: Mapping[_Key, Sequence[_Sent]]
+    payment: Payment, rows: Sequence[AnyRow], stored: Mapping[int, bytes], deliveries: Sequence[_Sent]
 ) -> WholePayment:
-    stored = shared_objects(connection, rows)
     try:
-        objects = {revision: decompress(text) for (_, _, revision), text in stored.items()}
+        objects = {revision: decompress(text) for revision, text in stored.items()}
     except ValueError as error:
         raise HistoryDamaged(Reason.of("history_payment_damaged", imp_uid=payment.imp_uid, error=str(error))) from None
     for row in rows:
         if row.object_revision not in (None, *objects):
             raise _damaged(row.id, "its object of i'mport's is missing")
-    deliveries = sent.get((payment.merchant, payment.imp_uid), ())
     return WholePayment(payment, tuple(map(_plain, rows)), tuple(deliveries), objects)
 
 

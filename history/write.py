@@ -22,8 +22,6 @@ from history.batch import SHAPES, Batch, Shape, columns
 from history.erase import erase_in
 from schemas.outbox.entries import Entry
 
-MOST = 1000
-"""Entries of one batch, about. Larger batches take as long per entry, and hold others up."""
 REFUSALS: tuple[type[Exception], ...] = (DataError, IntegrityError, *drivers.REFUSALS, OverflowError, UnicodeError)
 """Errors of the database and its driver for values that they cannot hold."""
 START = "0-0"
