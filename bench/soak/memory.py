@@ -2,9 +2,8 @@
 
 What a process holds at rest is compared in two fifths: the second one (of ten minutes the third and the fourth) with
 the last one. In the first fifth processes still grow: pools open, caches fill, the allocator gets its arenas. At rest
-are the samples of the lowest tenth: a reconciliation takes a worker some ten MiB for a page of a thousand payments,
-which the allocator gives back a minute later, and a run takes the longer the more payments there are. A leak raises all
-samples. What it would cost is the difference by the webhooks in between.
+are the samples of the lowest tenth: a worker that reconciles holds more for a while, and a run takes the longer the
+more payments there are. A leak raises all samples. What it would cost is the difference by the webhooks in between.
 """
 
 from __future__ import annotations
