@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 
 from bench.machine import BenchProcess, Machine, free_port, wait_until
 from bench.traffic import Traffic
+from cli.put_back import begin_anew
 from history import History
 from ledger import Ledger
 from runtime.encryption import Sealer
@@ -110,8 +111,10 @@ class RelaySystem:
         ledger, history = self.ledger(), History.connect(parse(self._settings["RELAY_HISTORY_URL"]))
         try:
             await history.prepare()
-            await history.hand_over(await ledger.begin(self._sealer))
-            await ledger.open_with(history, self._sealer)
+            if await history.is_empty():
+                await ledger.open_with(history, self._sealer)
+            else:
+                await begin_anew(ledger, history, self._sealer)
         finally:
             await history.close()
             await ledger.close()
