@@ -126,7 +126,7 @@ KEYS = (
     Key("revision", "string", "number of the latest change that was appended to the outbox", "never"),
     OUTBOX := Key("outbox", "stream", "what changed and the recorder has not written to history yet (schemas.outbox)",
         "an item leaves when it is recorded"),
-    Key("recorded", "string", "place in the outbox up to which history has it", "never"),
+    RECORDED := Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     OLD_COPY := Key("old_copy", "string", "'from:to' (ms): Redis came back with a copy that lacks what happened then",
         "expires after a week"),
     LACKING := Key("lacking", "string", "the outbox may lack a change: history has to be written again",

@@ -32,7 +32,8 @@ dozens of entries, and lists wait for the recorder anyway."""
 IDLE_WAIT = 1.25
 """Seconds for which an idle recorder waits for an entry before it renews its lead."""
 LOOK_EVERY = 5.0
-"""Seconds between two checks that history still has what was recorded: it may be lost while no entry comes."""
+"""Seconds between two checks that history still has what was recorded, and that Redis knows of it: either may come back
+with an old copy, or empty, while no entry comes."""
 LEAD_AGAIN = 1.5
 """Seconds between two attempts to become the recorder."""
 FINISH_WITHIN = 3.0
@@ -70,6 +71,8 @@ class Recorder:
                     return
                 if time.monotonic() >= look_at:
                     if await self._places(ledger, self._outbox.cells) != places:
+                        return
+                    if await self._outbox.has_gone_back(places):
                         return
                     look_at = time.monotonic() + LOOK_EVERY
                 for cell in waiting:

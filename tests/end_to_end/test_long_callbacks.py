@@ -14,9 +14,9 @@ from tests.support.relay_fixtures import StartRelay
 _SHORT_LEASES = """
 import sys
 from ledger import delivery_lane, leases
-from workers.__main__ import main
 delivery_lane.LEASE_MS = leases.LEASE_MS = 3000
 leases.RENEW_EVERY = 0.3
+from workers.__main__ import main  # only now, as it copies what was set
 sys.exit(main())
 """
 

@@ -232,6 +232,20 @@ async def test_an_old_copy_of_redis_records_on(ledger: Ledger, tmp_path: Path) -
     await history.close()
 
 
+async def test_nothing_waits_after_an_old_copy_of_redis(ledger: Ledger, tmp_path: Path) -> None:
+    """What the copy has of the outbox is recorded already, and does not wait until something new is."""
+    driver = Driver(ledger)
+    history, _ = await history_in(tmp_path, "history")
+    await driver.look(paid("imp_1"))
+    await record(ledger, history)
+    name, _ = await run_ahead(ledger, history)
+    assert (await ledger.outbox.state()).waiting == 0
+    items, _ = await ledger.outbox.read_checked({0: await history.place(name)}, 10)
+    assert items == {0: []}
+    assert (await ledger.outbox.state()).waiting == 0
+    await history.close()
+
+
 async def test_history_is_lost_after_an_old_copy_of_redis(ledger: Ledger, tmp_path: Path) -> None:
     """The outbox still has the mark of where it went on: the recorder reads it again from the beginning."""
     driver = Driver(ledger)

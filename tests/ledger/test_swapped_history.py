@@ -128,6 +128,27 @@ async def house(
     await ledger.close()
 
 
+async def test_an_idle_recorder_finds_out_that_redis_is_an_old_copy(house: House) -> None:
+    """Redis restarts with it so fast that no command of the recorder fails."""
+    client: Any = house.driver.redis
+    async with house.recording():
+        names = [key("outbox"), key("recorded")]
+        copy = [await client.dump(name) for name in names]
+        await house.driver.look(paid("imp_2"))
+        await until(house.nothing_waits, "all is recorded")
+        await asyncio.sleep(10 * recorder.GATHER)  # until it waits for entries again
+        async with client.pipeline(transaction=True) as together:
+            for name, kept in zip(names, copy, strict=True):
+                together.restore(name, 0, kept, replace=True)
+            await together.execute()
+
+        async def is_found_out() -> bool:
+            return bool(await client.exists(key("old_copy")))
+
+        await until(is_found_out, "nothing came, and it is noticed")
+        await until(house.nothing_waits, "nothing of the copy waits")
+
+
 async def test_an_idle_recorder_finds_out_that_history_is_gone(house: House) -> None:
     """The file was deleted or the database dropped: new tables are made, and all is to be written there again."""
     async with house.recording():
