@@ -9,8 +9,10 @@ import sys
 import pytest
 
 from bench.__main__ import main
-from bench.machine import ROOT
+from bench.full_histories import sqlite_of
+from bench.machine import ROOT, Machine
 from bench.peer_systems import FastifyBullmq, PlainDramatiq, installed
+from bench.systems import RelaySystem
 
 PATIENCE = 300.0
 """Seconds after which it hangs; a generous wait, never a measurement."""
@@ -31,6 +33,16 @@ def test_a_part_runs_and_gives_its_figures() -> None:
     assert min(commands) > 0
     assert min(log) > 0
     assert len(memory) == len(time)
+
+
+async def test_a_relay_works_beside_a_full_history() -> None:
+    """As the benchmarks need it that fill a history first: its empty ledger begins anew."""
+    with Machine() as machine:
+        system = RelaySystem(machine, {"RELAY_HISTORY_URL": await sqlite_of(machine, payments=20)})
+        await system.start_receiver()
+        sent = await system.traffic().on_time(["imp_1"], [0.0])
+        assert (len(sent.waits), sent.refused) == (1, 0)
+        machine.stop()
 
 
 @pytest.mark.parametrize(
