@@ -87,13 +87,14 @@ class ClaimedPayment:
 class ClaimedPayments:
     """The result of a claim; ``now`` is Redis' time in UNIX seconds; i'mport failed ``failures`` times in a row.
     No payment that began after ``left`` (UNIX seconds) has left the ledger. ``merchant`` is None if nothing was claimed
-    or the merchant was deleted."""
+    or the merchant was deleted; ``expects`` says whether it expects amounts for some orders."""
 
     now: float
     failures: int
     payments: tuple[ClaimedPayment, ...]
     left: float = 0.0
     merchant: Merchant | None = None
+    expects: bool = False
 
 
 _SOME_LEFT = ""
@@ -125,14 +126,16 @@ class RefreshLane:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        now, token, base, left, failures, row_of_merchant, rows = await self._cells[lane.cell].run_and_kick(
+        now, token, base, left, failures, row_of_merchant, expects, rows = await self._cells[lane.cell].run_and_kick(
             "claim_payments", str(lane), limit, LEASE_MS
         )
         merchant = load_merchant(lane.name, paired(row_of_merchant)) if row_of_merchant else None
         claimed = [
             await offload(_claimed, lane, int(token), int(base), row, rows=cold_record.rows(row[3])) for row in rows
         ]
-        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed), int(left) / 1000, merchant)
+        return ClaimedPayments(
+            int(now) / 1000, int(failures), tuple(claimed), int(left) / 1000, merchant, bool(expects)
+        )
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> Expectations:
         """What the merchant expects for these orders."""

@@ -25,17 +25,18 @@ async def expected_amounts(
     client: MerchantClient,
     found: dict[str, LookupOutcome],
     *,
+    expects: bool,
     paid: Collection[str],
 ) -> dict[str, ExpectedAmount]:
-    """The expected amounts, by imp_uid. Payments in ``paid`` were paid before this look-up: only an amount that the
-    merchant gave to the relay counts for them.
+    """The expected amounts, by imp_uid. The merchant has given none to the relay unless it ``expects`` some. Payments
+    in ``paid`` were paid before this look-up: only an amount that the merchant gave to the relay counts for them.
 
     If i'mport fails to return a registered amount, or history an amount that has left the ledger, the error replaces
     the payment's entry in ``found``. Raises `LedgerUnavailable`.
     """
     snapshots = {imp_uid: outcome for imp_uid, outcome in found.items() if isinstance(outcome, Snapshot)}
     merchant_uids = list({snapshot.merchant_uid for snapshot in snapshots.values() if snapshot.merchant_uid})
-    known = await ledger.refresh_lane.expected(client.merchant.name, merchant_uids)
+    known = await ledger.refresh_lane.expected(client.merchant.name, merchant_uids if expects else [])
     given = known.amounts
     try:
         given |= await cold.expected(client.merchant.name, known.maybe_left)

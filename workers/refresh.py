@@ -150,7 +150,7 @@ class Refresher:
         If i'mport or history fails to return an amount, the error replaces the snapshot in ``found``.
         """
         paid = {one.record.imp_uid for one in claimed.payments if "paid" in one.record.facts}
-        expected = await expected_amounts(self._ledger, self._cold, client, found, paid=paid)
+        expected = await expected_amounts(self._ledger, self._cold, client, found, expects=claimed.expects, paid=paid)
 
         def policy_of(payment: ClaimedPayment, snapshot: Snapshot) -> Policy:
             since = max(silent_before(snapshot, client.merchant), payment.forgotten_until)

@@ -2,6 +2,7 @@
 -- ARGV: lane, limit, lease (ms)
 -- Returns: {lanes to kick, {now (ms), token, base of sequences, last change of the youngest payment that has left (ms, 0: none has),
 --          i'mport's failures in a row, fields of merchant:m (empty if nothing is claimed or the merchant was deleted),
+--          whether the merchant expects amounts for some orders (0 or 1),
 --          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {notification that waits, …}}}}
 -- uses: lanes leases notifications payments records snapshots
 
@@ -13,7 +14,7 @@ local LONG_ROW = 64
 local lane, limit, lease_ms = take(), take_number(), take_number()
 local m = name_of(lane)
 local token, may_claim = begin_claim(lane)
-if not may_claim then return {{}, {int(now()), int(token), "0", "0", 0, {}, {}}} end
+if not may_claim then return {{}, {int(now()), int(token), "0", "0", 0, {}, 0, {}}} end
 reclaim(lane, lease_ms)
 
 -- The row of a payment, with all that a refresh needs. Of a long row it reads only that, because most of such a row is events.
@@ -84,5 +85,6 @@ if math.max(tonumber(not_before or 0), tonumber(probe_until or 0)) <= now() then
   end
 end
 local base, left = unpack(redis.call("MGET", k("base"), k("left")))
-local merchant = #rows > 0 and redis.call("HGETALL", k("merchant", m)) or {}
-return {index_and_kick(lane), {int(now()), int(token), base or "0", left or "0", failures, merchant, rows}}
+local merchant, expects = {}, 0
+if #rows > 0 then merchant, expects = redis.call("HGETALL", k("merchant", m)), redis.call("EXISTS", k("orders", m)) end
+return {index_and_kick(lane), {int(now()), int(token), base or "0", left or "0", failures, merchant, expects, rows}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -193,6 +194,22 @@ async def test_what_was_expected_can_be_read(ledger: Ledger, driver: Driver) -> 
     assert {uid: (str(row.amount), row.currency) for uid, row in found.amounts.items()} == {"order": ("10.10", "USD")}
     assert found.maybe_left == []
     assert await ledger.refresh_lane.expected("default", []) == Expectations({}, [])
+
+
+async def test_a_claim_says_whether_amounts_are_expected(ledger: Ledger, driver: Driver) -> None:
+    """A merchant's first expectation may come while payments are looked up whose claim said that there is none: they
+    are refreshed again. From then on a claim says that there are some."""
+    await driver.accept()
+    claimed = await ledger.refresh_lane.claim(REFRESH)
+    assert not claimed.expects
+    await ledger.payments.expect("default", "order", Decimal(1005), None)
+    await driver.commit(claimed.payments[0], paid())
+    again = await ledger.refresh_lane.claim(REFRESH)
+    assert [one.record.imp_uid for one in again.payments] == ["imp_1"]
+    assert again.expects
+    await ledger.payments.expect("default", "another", Decimal(1005), None)
+    await driver.commit(again.payments[0], paid())
+    assert not (await ledger.refresh_lane.claim(REFRESH)).payments
 
 
 async def test_a_payment_never_seen_is_not_found(ledger: Ledger) -> None:

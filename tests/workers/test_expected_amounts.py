@@ -39,5 +39,5 @@ async def test_a_redis_without_tokens_is_away(redis_url: str) -> None:
         merchant = MerchantClient(await shop.ledger.merchants.get("default"), client)
         cold = ColdPayments(Settings.load({}), shop.ledger, shop.history)
         with pytest.raises(LedgerUnavailable):
-            await expected_amounts(shop.ledger, cold, merchant, dict(found), paid=())
+            await expected_amounts(shop.ledger, cold, merchant, dict(found), expects=True, paid=())
         await transport.aclose()
