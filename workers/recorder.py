@@ -34,6 +34,8 @@ IDLE_WAIT = 1.25
 LOOK_EVERY = 5.0
 """Seconds between two checks that history still has what was recorded, and that Redis knows of it: either may come back
 with an old copy, or empty, while no entry comes."""
+LEAD_FOR = 1.0
+"""Seconds for which a recorder that leads does not ask again whether it does; a lead lasts three seconds."""
 LEAD_AGAIN = 1.5
 """Seconds between two attempts to become the recorder."""
 FINISH_WITHIN = 3.0
@@ -51,6 +53,7 @@ class Recorder:
         self._owner = owner
         self._repeats = Repeats()
         self._away = False
+        self._led_at = float("-inf")
 
     async def step(self) -> None:
         """Record the entries that wait and those that follow. Return if another recorder leads, if a cell is away, or
@@ -58,7 +61,7 @@ class Recorder:
 
         Raises `LedgerUnavailable`. If history is away, log that and return after `RETRY_AFTER`.
         """
-        ledger = await self._outbox.lead(self._owner)
+        ledger = await self._lead()
         if ledger is None:
             await asyncio.sleep(LEAD_AGAIN)
             return
@@ -67,7 +70,7 @@ class Recorder:
             look_at = time.monotonic() + LOOK_EVERY
             while len(places) == len(self._outbox.cells):
                 waiting = await self._outbox.wait(places, IDLE_WAIT)
-                if await self._outbox.lead(self._owner) != ledger:
+                if not await self._still_leads(ledger):
                     return
                 if time.monotonic() >= look_at:
                     if await self._places(ledger, self._outbox.cells) != places:
@@ -98,12 +101,19 @@ class Recorder:
         """
         try:
             async with asyncio.timeout(FINISH_WITHIN):
-                ledger = await self._outbox.lead(self._owner)
+                ledger = await self._lead()
                 if ledger is not None:
                     await self._record_what_waits(ledger, self._outbox.cells)
         except (HistoryUnavailable, RefusedEntries, UnknownEntry, TimeoutError) as error:
             log.warning("outbox_not_recorded", error=str(error), hint="the next recorder goes on with it")
         await self._outbox.resign(self._owner)
+
+    async def _lead(self) -> str | None:
+        self._led_at = time.monotonic()
+        return await self._outbox.lead(self._owner)
+
+    async def _still_leads(self, ledger: str) -> bool:
+        return time.monotonic() < self._led_at + LEAD_FOR or await self._lead() == ledger
 
     async def _record_what_waits(self, ledger: str, cells: Collection[int]) -> dict[int, str]:
         """Record until nothing waits in these cells; return the place reached in each. Cells that are away, or whose
@@ -120,7 +130,7 @@ class Recorder:
             reached |= await self._record(ledger, reached, busy)
             if sum(len(item.entries) for some in busy.values() for item in some) < ENOUGH:
                 await asyncio.sleep(GATHER)
-            if await self._outbox.lead(self._owner) != ledger:
+            if not await self._still_leads(ledger):
                 return {}
             behind = {cell: reached.pop(cell) for cell in busy}
             items = await self._read(ledger, behind)
