@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import orjson
 
@@ -64,10 +64,22 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """The result of a claim: the endpoint as it is now, and as many deliveries as its limits allow."""
+    """The result of a claim: the endpoint as it is now (None if nothing is claimed), and as many deliveries as its
+    limits allow."""
 
+    lane: Lane
     endpoint: Endpoint | None
     deliveries: tuple[ClaimedDelivery, ...]
+
+
+class TakesDeliveries(Protocol):
+    """Whoever sends what commits of its own process make due."""
+
+    def most(self) -> int:
+        """How many deliveries of one endpoint it takes now."""
+
+    def take(self, claimed: ClaimedDeliveries) -> None:
+        """Begin to send these; returns at once."""
 
 
 class DeliveryLane:
@@ -77,6 +89,22 @@ class DeliveryLane:
         self._cells = cells
         self._settles: GroupCommit[_Result, bytes] = GroupCommit(self._settle_all, most=200)
         self._places = SharedPlaces()
+        self._taker: TakesDeliveries | None = None
+
+    def pass_to(self, taker: TakesDeliveries) -> None:
+        """From now on, commits of this process claim deliveries that they make due, and pass them to ``taker``. Other
+        processes would have to be kicked, and claim them by a call of their own."""
+        self._taker = taker
+
+    def claim_of_commit(self) -> tuple[Argument, ...]:
+        """What a commit may claim, as the script's arguments."""
+        return (0 if self._taker is None else self._taker.most(), LEASE_MS, FIRST)
+
+    def take_claimed(self, cell: int, claims: Sequence[Any], objects: Sequence[bytes]) -> None:
+        """Pass on what a commit has claimed."""
+        if self._taker is not None:
+            for claim in claims:
+                self._taker.take(self._read(Lane.of(claim[0].decode(), cell), claim, objects))
 
     def wake(self, lane: Lane) -> None:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""
@@ -84,11 +112,16 @@ class DeliveryLane:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as its capacity allows. Raises `LedgerUnavailable`."""
-        token, flat, rows, objects, crowd = await self._cells[lane.cell].run_and_kick(
+        claim, objects = await self._cells[lane.cell].run_and_kick(
             "claim_deliveries", str(lane), limit, LEASE_MS, FIRST
         )
+        return self._read(lane, claim, objects)
+
+    def _read(self, lane: Lane, claim: Sequence[Any], objects: Sequence[bytes]) -> ClaimedDeliveries:
+        """A claim as the scripts return it (``ledger/scripts/shared/claiming.lua``)."""
+        _, token, flat, rows, crowd = claim
         if not rows:
-            return ClaimedDeliveries(None, ())
+            return ClaimedDeliveries(lane, None, ())
         self._cells.learn(lane.name, lane.cell)
         fields = paired(flat)
         self._places.read(lane.name, fields)
@@ -100,7 +133,7 @@ class DeliveryLane:
             )
             for delivery, event, attempts, replay, imp_uid, kind, text, place, heard, trace in rows
         )  # fmt: skip
-        return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
+        return ClaimedDeliveries(lane, endpoint_rows.load(fields), claimed)
 
     def answered(self, delivery: ClaimedDelivery, answer: Answer) -> None:
         """Let the endpoint's places learn from an answer. They are written when a delivery to the endpoint, this or

@@ -86,8 +86,8 @@ class Ledger:
         self.cells = cells
         self.queue = queue
         self.intake = Intake(cells)
-        self.refresh_lane = RefreshLane(cells)
         self.delivery_lane = DeliveryLane(cells)
+        self.refresh_lane = RefreshLane(cells, self.delivery_lane)
         self._sweep = Sweep(cells)
         self.leases = Leases(cells, self._sweep.swept)
         self.jobs = Jobs(cells)

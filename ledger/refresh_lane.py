@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, cast
 from ledger import keys, payment_rows
 from ledger.bodies import LONG, stored_object
 from ledger.cells import Cells
+from ledger.delivery_lane import DeliveryLane
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
@@ -20,6 +21,7 @@ from ledger.merchants import Merchant, load_merchant
 from ledger.offload import offload
 from ledger.rows import flat, hashes, paired
 from ledger.scripting import Argument
+from ledger.store import Store
 from ledger.waiting import answered, escrow_changes, in_order, rejected, reported_cancellations, traceparent_of
 from schemas import wire
 from schemas.compression import compress
@@ -113,8 +115,9 @@ class Expectations:
 class RefreshLane:
     """Claim payments to refresh, then commit or postpone them."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, deliveries: DeliveryLane) -> None:
         self._cells = cells
+        self._deliveries = deliveries
         self._commits: GroupCommit[_Write, bytes] = GroupCommit(
             self._commit_all, most=50, weight=lambda write: write.size, heaviest=MOST_BYTES
         )
@@ -232,10 +235,16 @@ class RefreshLane:
 
     async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes | Exception]:
         def pack(mine: Sequence[_Write]) -> list[Argument]:
-            return [len(mine), *chain.from_iterable(write.args for write in mine)]
+            args = chain.from_iterable(write.args for write in mine)
+            return [*self._deliveries.claim_of_commit(), len(mine), *args]
+
+        def read(store: Store, answer: Any) -> list[bytes]:
+            answers, *claimed = answer
+            self._deliveries.take_claimed(store.cell or 0, *claimed)
+            return list(answers)
 
         return await self._cells.spread(
-            "commit", writes, lambda write: self._cells.of(write.merchant), pack, durable=True
+            "commit", writes, lambda write: self._cells.of(write.merchant), pack, durable=True, read=read
         )
 
     async def _postpone(

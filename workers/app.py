@@ -117,6 +117,7 @@ class WorkerProcess:
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
         self._ledger.offer_kicks("deliver", self._take_up)
+        self._ledger.delivery_lane.pass_to(self._deliverer)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
 
     def run(self, stop: StopRequest, on_stop: Callable[[], object] | None = None) -> int:

@@ -1,7 +1,8 @@
 -- Writes what refreshes (or operators) changed about payments, each change in one step, and settles the refreshes. A change of many
 -- facts comes in several steps (see schemas/payments/commit_steps.py), each with the version that the one before it left; the last
--- one settles the refresh.
--- ARGV: how many, then per change:
+-- one settles the refresh. What becomes due at a few endpoints is claimed at once, if the worker sends it itself.
+-- ARGV: most deliveries to claim of one endpoint (0: none at all), lease of these (ms), places of an endpoint that has answered nothing
+--       yet, how many changes, then per change:
 --       lane ("" for an operator), merchant, imp_uid, token, version it was read at, version, next refresh (ms from now, or ""),
 --       silent (0 or 1), whether it is the last step (0 or 1), whether a cancellation is open (0 or 1),
 --       of all steps: bytes, events, events to deliver ("" but in the first of several),
@@ -14,19 +15,22 @@
 --       entry for history)…,
 --       entry of the payment for history, and of the object that several events share (or ""),
 --       whether webhooks brought facts (0 or 1), how many notifications are answered, (id, entry)…
--- Returns: {lanes to kick, per change "ok",
+-- Returns: {lanes to kick, {answers, what is claimed per lane (see claiming.lua), objects of that}}; the answer to a change is "ok",
 --          "lost": the lease ended or was used up, nothing is written,
 --          "changed": the record was written since it was read, read it again, or
---          "full": all steps would take more memory than is left, nothing is written}
--- uses: deliveries events lanes leases memory notifications orders outbox payments records rows snapshots
+--          "full": all steps would take more memory than is left, nothing is written
+-- uses: claiming deliveries events lanes leases memory notifications orders outbox payments records rows snapshots
 
 local EVENT_BYTES, DELIVERY_BYTES, COLUMNS = 1200, 1200, 8
+-- Deliveries of at most so many endpoints are claimed at once; the lanes of the others are kicked.
+local MOST_CLAIMED = 4
 
 local function read_change()
   return {lane = take_text(), m = take(), imp = take(), token = take(), version_before = take(), version = take(),
     next_refresh = take_number(), is_silent = take_flag(), is_last = take_flag(), is_cancelling = take_flag(),
     bytes = take_number(), all = take_number(), to_deliver = take_number(), merchant_uid = take(),
-    fetched_at = take_text(), heard = take_text(), first_heard = take_text(), trace = take_text(), record = take(), object = take_text(), shown = take_text(), snap = take_text(),
+    fetched_at = take_text(), heard = take_text(), first_heard = take_text(), trace = take_text(), record = take(),
+    object = take_text(), shown = take_text(), snap = take_text(),
     events = take_rows(COLUMNS), entry = take(), shared_object = take_text(), is_applied = take_flag(), answered = take_rows(2)}
 end
 
@@ -134,6 +138,7 @@ local function fill_lanes()
   with_all("HSET", k("events"), indexed)
   for lane, ids in pairs(due) do
     touch_all(lane, ids, now())
+    index_lane(lane)
     lanes[lane] = true
   end
 end
@@ -187,9 +192,20 @@ local function settle(lane, changes)
   lanes["refresh/" .. m] = true
 end
 
+-- Claims deliveries of the lanes that were filled.
+local function claim_some(most, lease_ms, first_places)
+  local claims = {}
+  for lane in pairs(due) do
+    if most == 0 or #claims == MOST_CLAIMED then break end
+    claims[#claims + 1] = claim_deliveries(lanes, lane, most, lease_ms, first_places)
+  end
+  return claims
+end
+
 -- All changes are read before the first is written. All events are in the outbox and their lanes indexed before the first record is
 -- written: Redis may refuse any command, and does not undo those before it. Then the refresh is made again.
 local changes, answers, written = {}, {}, {}
+local most, lease_ms, first_places = take_number(), take_number(), take_number()
 for i = 1, take_number() do changes[i] = read_change() end
 local tokens = read_tokens(changes)
 for i, change in ipairs(changes) do
@@ -199,9 +215,7 @@ end
 for _, change in ipairs(written) do record_events(change) end
 for _, change in ipairs(written) do record_change(change) end
 fill_lanes()
-local kicks = announce(lanes)
 append_to_outbox()
-lanes = {}
 local new, ended = {}, {}
 for _, c in ipairs(written) do
   if not c.before then
@@ -220,5 +234,5 @@ for _, c in ipairs(written) do
   end
 end
 for lane, some in pairs(ended) do settle(lane, some) end
-for _, lane in ipairs(announce(lanes)) do kicks[#kicks + 1] = lane end
-return {kicks, answers}
+local claims = claim_some(most, lease_ms, first_places)
+return {announce(lanes), {answers, claims, objects}}

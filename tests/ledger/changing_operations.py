@@ -16,7 +16,7 @@ from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.endpoints.replay_selection import Selected, Selection
 from schemas.payments.snapshot import Snapshot
-from tests.support.ledger_driver import TEST_BODY, Driver, notification, paid
+from tests.support.ledger_driver import TEST_BODY, Driver, Taker, notification, paid
 from tests.support.reasons import because
 
 Operation = Callable[[], Awaitable[object]]
@@ -41,6 +41,12 @@ async def commit(driver: Driver) -> Operation:
         await driver.accept(imp_uid)
     claimed = await driver.claim()
     return lambda: asyncio.gather(*(driver.commit(one, shown(one.record.imp_uid)) for one in claimed))
+
+
+async def commit_and_claim(driver: Driver) -> Operation:
+    """The same, by a worker that sends what becomes due."""
+    driver.ledger.delivery_lane.pass_to(Taker(100))
+    return await commit(driver)
 
 
 async def commit_nothing_new(driver: Driver) -> Operation:
@@ -220,6 +226,7 @@ async def _replay(driver: Driver) -> str:
 OPERATIONS: dict[str, tuple[tuple[str, ...], Callable[[Driver], Awaitable[Operation]]]] = {
     "accept": (("accept",), accept),
     "commit": (("commit",), commit),
+    "commit and claim": (("commit",), commit_and_claim),
     "commit nothing new": (("commit",), commit_nothing_new),
     "commit a cancellation": (("commit",), commit_a_cancellation),
     "postpone: stalled": (("postpone",), postpone("stalled")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, Literal, TypeVar
 
 import redis
@@ -18,7 +18,7 @@ from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Policy, record_request
 from tests.ledger.model import Model
 from tests.support import stored_payments
-from tests.support.ledger_driver import THEN, Driver, attempt, endpoint, notification, paid, queue_url
+from tests.support.ledger_driver import THEN, Driver, Taker, attempt, endpoint, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.reasons import because
 from tests.support.redis_process import open_ledger
@@ -42,6 +42,8 @@ class ModelledLedger:
             open_ledger(client)
         self.ledger = Ledger.connect(url, queue_url(url))
         self.driver = Driver(self.ledger)
+        self.taker = Taker(0)
+        self.ledger.delivery_lane.pass_to(self.taker)
         self.model = Model()
         self.shown = dict.fromkeys(PAYMENTS, 1)
         self.looks: list[ClaimedPayment] = []
@@ -88,8 +90,10 @@ class ModelledLedger:
             assert claimed.record == self.model.record(claimed.record.imp_uid)
             self.looks.append(claimed)
 
-    def commit(self, claimed: ClaimedPayment, back: int) -> None:
-        """A look, ``back`` steps stale, maybe by somebody who has lost the lease or committed already."""
+    def commit(self, claimed: ClaimedPayment, back: int, most: int) -> None:
+        """A look, ``back`` steps stale, maybe by somebody who has lost the lease or committed already. It claims up to
+        ``most`` deliveries of an endpoint."""
+        self.taker.number = most
         imp_uid = claimed.record.imp_uid
         snapshot = paid(imp_uid, *HISTORY[max(0, self.shown[imp_uid] - back)])
         change = self.driver.decide(claimed, snapshot)
@@ -107,6 +111,8 @@ class ModelledLedger:
         self.model.release(claimed.lease)
         self.model.write(change, ENDPOINTS)
         self.model.answer(claimed, "applied" if change.has_events else "unchanged")
+        for each in self.taker.taken():
+            self._taken(each.lane, each.deliveries)
 
     def postpone(self, claimed: ClaimedPayment, kind: Literal["stalled", "unknown", "rejected"]) -> None:
         """A refresh without a result; a payment that has a record is never unknown."""
@@ -125,6 +131,7 @@ class ModelledLedger:
         change = record_request(
             record, CancellationRequest("can_1", None, "open", "api", requested_at=THEN), THEN + 50, Policy()
         )
+        self.taker.number = 0  # operators' processes send nothing
         assert self.run(self.ledger.refresh_lane.commit(change, claimed=None, now=THEN)) == "ok"
         assert self.run(self.ledger.refresh_lane.commit(change, claimed=None, now=THEN)) == "changed"
         self.model.write(change, ENDPOINTS)
@@ -133,9 +140,12 @@ class ModelledLedger:
         """A worker takes deliveries, none out of order and no more than there is room for; only what was asked for goes
         past both."""
         lane = Lane("deliver", name)
+        self._taken(lane, self.run(self.driver.take(lane, limit)))
+
+    def _taken(self, lane: Lane, taken: Sequence[ClaimedDelivery]) -> None:
+        name = lane.name
         if name not in self.model.disabled:
             self.model.begin_claim(lane, Lane("replay", name))
-        taken = self.run(self.driver.take(lane, limit))
         assert not (taken and name in self.model.disabled)
         for delivery in taken:
             self.model.claim(delivery.lease)
@@ -239,7 +249,7 @@ class ModelledLedger:
         if self.looks[done[0] :]:
             self.run(self.ledger.refresh_lane.resume(lane))
         for claimed in self.looks[done[0] :]:
-            self.commit(claimed, 0)
+            self.commit(claimed, 0, 0)
 
     def agree(self) -> None:
         """Indexes, lanes, chains and leases agree with each other; outcomes and states with the model."""

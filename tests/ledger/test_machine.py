@@ -62,7 +62,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.both.accept(imp_uid)
         self.both.claim(REFRESH, 100)
         for claimed in rng.sample(self.both.looks, rng.randint(0, 3)):
-            self.both.commit(claimed, 0)
+            self.both.commit(claimed, 0, 0)
 
     @rule()
     def step(self) -> None:
@@ -96,7 +96,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.both.claim(self.rng.choice(LANES), self.rng.choice((1, 100)))
 
     def _commit(self) -> None:
-        self.both.commit(self._one_of(self.both.looks), self.rng.choice((0, 0, 1, 2)))
+        self.both.commit(self._one_of(self.both.looks), self.rng.choice((0, 0, 1, 2)), self.rng.choice((0, 1, 100)))
 
     def _postpone(self) -> None:
         self.both.postpone(

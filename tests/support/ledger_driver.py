@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ledger import Ledger
-from ledger.delivery_lane import ClaimedDelivery, Settled
+from ledger.delivery_lane import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.endpoint_rows import dump_places
 from ledger.keys import Lane, cell_of, cell_prefix
 from ledger.leases import Lease
@@ -108,6 +108,27 @@ def attempt(ok: bool = True) -> Attempt:
 
 TEST_BODY = b'{"timestamp":"2026-11-23T01:02:03Z","data":{}}'
 """The least that an event about an endpoint says."""
+
+
+class Taker:
+    """Takes what commits claim: so many deliveries of an endpoint at most."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._claims: list[ClaimedDeliveries] = []
+
+    def most(self) -> int:
+        """How many it takes of an endpoint."""
+        return self.number
+
+    def take(self, claimed: ClaimedDeliveries) -> None:
+        """Keep these."""
+        self._claims.append(claimed)
+
+    def taken(self) -> list[ClaimedDeliveries]:
+        """What it was given since it was asked last."""
+        claims, self._claims = self._claims, []
+        return claims
 
 
 class Driver:
