@@ -30,7 +30,7 @@ from tests.support.subscribers import Behaviour, Subscriber
 from tests.support.waiting import PATIENCE
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
-from workers.deliver import MOST_TAKEN_UP, Deliverer
+from workers.deliver import MOST_OF_COMMIT, MOST_TAKEN_UP, Deliverer
 from workers.metrics import WorkerMetrics
 
 SECRET = "whsec_" + "QUFB" * 8
@@ -444,6 +444,34 @@ async def test_what_it_kicks_it_takes_up_at_once(house: House) -> None:
         await house.rest()
         assert len(subscriber.requests) == 1
     assert await house.states() == ["delivered"]
+
+
+async def test_what_its_commits_claim_it_sends_at_once(house: House) -> None:
+    """Without a kick or a turn; two events of a payment still arrive one after the other."""
+    ledger = house.driver.ledger
+    ledger.delivery_lane.pass_to(house.deliverer)
+    ledger.offer_kicks("deliver", house.deliverer.take_up)
+    async with Subscriber(CATALOGUE["ok"]) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.look(paid("imp_1"))
+        assert house.deliverer._turns == {}
+        await house.rest()
+        await house.driver.look(paid("imp_2", 300))
+        await subscriber.received(3)
+        await house.rest()
+    assert await house.states() == ["delivered"] * 3
+
+
+async def test_a_process_with_much_to_do_claims_nothing(house: House) -> None:
+    """With its commits: the lanes are kicked, and a free worker takes them; once it finishes it claims nothing."""
+    assert house.deliverer.most() == MOST_OF_COMMIT
+    for number in range(MOST_TAKEN_UP):
+        house.deliverer.take_up(f"00:deliver/ep_{number}")
+    assert house.deliverer.most() == 0
+    await house.rest()
+    assert house.deliverer.most() == MOST_OF_COMMIT
+    await house.deliverer.finish(1)
+    assert house.deliverer.most() == 0
 
 
 async def test_a_process_with_much_to_do_leaves_lanes_to_others(house: House) -> None:
