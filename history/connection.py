@@ -15,11 +15,9 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from history import drivers
 from history.sqlite_file import make_engine
@@ -35,8 +33,6 @@ POOL = 4
 """Connections that a process keeps, at most; each of SQLite's has a thread."""
 STEPS = 20_000
 """After so many instructions, about a millisecond, SQLite checks whether a caller still waits for its result."""
-
-_TROUBLES: tuple[type[Exception], ...] = (DBAPIError, PoolTimeout, *drivers.ERRORS)
 
 T = TypeVar("T")
 Use = Callable[[Connection], T]
@@ -66,10 +62,12 @@ def open_database(url: HistoryUrl) -> Database:
     """The database of this URL; nothing is connected yet. Raises `BadSetting` if its driver is not installed."""
     if url.file is not None:
         return Sqlite(url.file)
-    if not drivers.HAS_POSTGRESQL:
+    try:
+        from history.postgresql import Postgresql  # its dialect and driver take 20 MiB
+    except ImportError:
         raise BadSetting(
             "RELAY_HISTORY_URL names a PostgreSQL, whose driver is not installed: pip install 'iamport-relay[postgres]'"
-        )
+        ) from None
     return Postgresql(url)
 
 
@@ -106,7 +104,7 @@ class Sqlite:
                     connection.exec_driver_sql(begin)
                 return use(connection)
 
-        async with _available(patience):
+        async with available(patience):
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, run)
             except asyncio.CancelledError:
@@ -125,59 +123,8 @@ def _stopping_when(abandoned: threading.Event, connection: Connection) -> Iterat
         driver.set_progress_handler(None, 0)
 
 
-class Postgresql:
-    """A database of PostgreSQL."""
-
-    def __init__(self, url: HistoryUrl) -> None:
-        limits = {"statement_timeout": PATIENCE, "lock_timeout": BUSY, "idle_in_transaction_session_timeout": 60}
-        options = " ".join(f"-c {name}={round(seconds * 1000)}" for name, seconds in limits.items())
-        connect = {"connect_timeout": 5, "application_name": "iamport-relay", **url.options}
-        self._engine = create_async_engine(
-            URL.create("postgresql+psycopg", url.user, url.password, url.host, url.port, url.database),
-            pool_size=POOL,
-            max_overflow=POOL,
-            pool_timeout=PATIENCE,
-            pool_pre_ping=True,
-            connect_args={**connect, "options": f"{options} -c timezone=UTC -c client_min_messages=warning"},
-        )
-        # The same connections; each read sees one moment, as in SQLite.
-        self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-
-    async def read(self, use: Use[T], patience: float = PATIENCE) -> T:
-        """As `Database` says."""
-        async with _available(patience), self._reading.connect() as connection:
-            if patience > PATIENCE:
-                await connection.run_sync(_allow, patience)
-            return await connection.run_sync(use)
-
-    async def write(self, use: Use[T], patience: float = PATIENCE) -> T:
-        """As `Database` says."""
-        async with _available(patience), self._engine.begin() as connection:
-            return await connection.run_sync(use)
-
-    async def maintain(self, use: Use[None], patience: float) -> None:
-        """As `Database` says."""
-        async with _available(patience), self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.run_sync(_without_limits)
-            await connection.run_sync(use)
-            await connection.invalidate()  # it no longer has its limits
-
-    async def close(self) -> None:
-        """As `Database` says."""
-        await self._engine.dispose()
-
-
-def _allow(connection: Connection, seconds: float) -> None:
-    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
-
-
-def _without_limits(connection: Connection) -> None:
-    connection.exec_driver_sql("SET statement_timeout = 0")
-
-
 @asynccontextmanager
-async def _available(patience: float) -> AsyncIterator[None]:
+async def available(patience: float) -> AsyncIterator[None]:
     """Raise every failure as `HistoryUnavailable`.
 
     If the caller is cancelled and its connection then fails to clean up, that error hides the cancellation. Then raise
@@ -189,10 +136,14 @@ async def _available(patience: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise HistoryUnavailable(Reason.of("history_timed_out")) from None
-    except _TROUBLES as error:
+    except _troubles() as error:
         if _cancellations() > before:
             raise asyncio.CancelledError from error
         raise HistoryUnavailable(Reason.of("history_unreliable", error=trouble(error))) from error
+
+
+def _troubles() -> drivers.Errors:
+    return (DBAPIError, PoolTimeout, *drivers.errors())
 
 
 def _cancellations() -> int:
@@ -203,7 +154,7 @@ def _cancellations() -> int:
 def trouble(error: BaseException) -> str:
     """What is wrong, in one line that shows no row, no parameter and no password."""
     orig = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    if isinstance(error, OperationalError) or isinstance(orig, drivers.OUTAGES):
+    if isinstance(error, OperationalError) or isinstance(orig, drivers.outages()):
         lines = str(orig).splitlines() or [type(orig).__name__]
         return lines[0].strip()[:200]
     state = getattr(orig, "sqlstate", None)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import insert, literal, select, union_all
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -26,6 +25,7 @@ from history.replayable import Replayable
 from history.restore import Restore
 from history.retention import Retention
 from history.search import Hits, Search
+from history.upsert import new_or_known
 from history.whole_payments import WholePayments
 from history.write import Move
 from runtime.history_url import HistoryUrl
@@ -132,7 +132,7 @@ class History:
         def write(connection: Connection) -> bool:
             try:
                 return writing.record(connection, moves, batch)
-            except writing.REFUSALS as error:
+            except writing.refusals() as error:
                 upto = ", ".join(f"{move.outbox}/{move.upto}" for move in moves)
                 raise RefusedEntries(Reason.of("outbox_entry_refused", place=upto, error=trouble(error))) from None
 
@@ -191,9 +191,7 @@ class History:
         """Make this the history of a ledger, unless it belongs to one already; return the ledger that it belongs to."""
 
         def write(connection: Connection) -> str:
-            new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            row = new(tables.about).values(name="ledger", value=ledger)
-            connection.execute(row.on_conflict_do_nothing())
+            connection.execute(new_or_known(connection, tables.about), {"name": "ledger", "value": ledger})
             return _owner(connection) or ledger
 
         return await self._database.write(write)

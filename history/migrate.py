@@ -1,6 +1,7 @@
 """Migrations: the first process that starts makes the tables or brings them up to date, while the others wait.
 
 A process that is older than the tables starts only if they say that its release can work with them (`readable_from`).
+Alembic is imported only where a migration is missing: it takes 11 MiB.
 """
 
 from __future__ import annotations
@@ -10,11 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
-from sqlalchemy import insert, inspect, select
+from sqlalchemy import column, insert, inspect, select, table
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -25,6 +22,7 @@ from schemas.errors import BadSetting, HistoryUnavailable
 
 PROGRAM = "iamport-relay"
 VERSION_TABLE = "history_version"
+MIGRATIONS = Path(__file__).parent / "migrations"
 SETTING = "RELAY_HISTORY_URL"
 PATIENCE = 600.0
 """Seconds that migrations may take, including the wait for another process."""
@@ -94,13 +92,6 @@ async def check_version(database: Database, url: HistoryUrl) -> None:
         raise _bad(url, _NEWER)
 
 
-def head() -> str:
-    """The version of the tables that this process knows."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    assert newest is not None, "there is at least one migration"  # noqa: S101  # the package would be broken
-    return newest
-
-
 def _migrate(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         server = connection.dialect.server_version_info or (0,)
@@ -109,49 +100,53 @@ def _migrate(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    if missing := _missing(connection):
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        _allow(connection, missing[-1].module.readable_from)
+    if missing := missing_steps(connection):
+        from history import alembic_scripts
+
+        alembic_scripts.upgrade(connection)
+        _allow(connection, missing[-1].readable_from)
 
 
 def all_steps() -> list[MigrationStep]:
     """The migrations that a new database needs, in their order."""
-    return [_step(script) for script in _scripts()]
+    return _steps(_revisions())
 
 
 def missing_steps(connection: Connection) -> list[MigrationStep]:
     """The migrations that a database lacks, in their order. Raises `BadSetting` for one that is another program's, or
     whose tables this version cannot work with."""
-    return [_step(script) for script in _missing(connection)]
+    _refuse_others(connection)
+    current, revisions = _current(connection), _revisions()
+    if current is None:
+        return _steps(revisions)
+    if current in revisions:
+        return _steps(revisions[revisions.index(current) + 1 :])
+    if _readable_from(connection) not in revisions:
+        raise BadSetting(_NEWER)
+    return []  # the tables are newer than this process, which can work with them all the same
 
 
-def _step(script: Script) -> MigrationStep:
-    return MigrationStep(script.revision, script.doc, script.module.readable_from)
+def _steps(revisions: list[str]) -> list[MigrationStep]:
+    if not revisions:
+        return []
+    from history import alembic_scripts
 
-
-def _scripts() -> list[Script]:
-    return list(ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
+    scripts = {script.revision: script for script in alembic_scripts.scripts()}
+    found = [scripts[revision] for revision in revisions]
+    return [MigrationStep(script.revision, script.doc, script.module.readable_from) for script in found]
 
 
 @cache
 def _revisions() -> list[str]:
-    """The revisions that this version knows, oldest first."""
-    return [script.revision for script in _scripts()]
+    """The revisions that this version knows, oldest first: the files of migrations begin with them."""
+    return sorted(file.name[1:5] for file in (MIGRATIONS / "versions").glob("m*.py"))
 
 
-def _missing(connection: Connection) -> list[Script]:
-    _refuse_others(connection)
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    current, known, revisions = context.get_current_revision(), _scripts(), _revisions()
-    if current is None:
-        return known
-    if current in revisions:
-        return known[revisions.index(current) + 1 :]
-    if _readable_from(connection) not in revisions:
-        raise BadSetting(_NEWER)
-    return []  # the tables are newer than this process, which can work with them all the same
+def _current(connection: Connection) -> str | None:
+    """The revision of the tables, as Alembic has written it; None if there are none."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
 
 
 def _readable_from(connection: Connection) -> str | None:
@@ -171,13 +166,6 @@ def _refuse_others(connection: Connection) -> None:
             return
     if found:
         raise BadSetting(f"it holds tables of another program ({min(found)}): give history a database of its own")
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
 
 
 def _bad(url: HistoryUrl, why: str) -> BadSetting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
 
-from history import History, connection, migrate, tables
+from history import History, alembic_scripts, connection, migrate, tables
 from history.connection import Database
 from history.sqlite_file import make_file
 from runtime.history_url import parse
@@ -42,6 +43,27 @@ async def test_migrations_make_the_tables(history: History, database: Database) 
         return list(compare_metadata(context, tables.metadata))
 
     assert await database.read(differences) == []
+
+
+def test_the_files_of_migrations_begin_with_their_revisions() -> None:
+    """So that a process sees without Alembic that none is missing."""
+    assert [script.revision for script in alembic_scripts.scripts()][::-1] == migrate._revisions()
+
+
+def test_only_a_migration_needs_alembic(history_url: str) -> None:
+    """A worker or console that finds its tables ready does without it, and with SQLite without PostgreSQL's driver."""
+    code = """if True:
+        import asyncio, sys
+        from history import History
+        from runtime.history_url import parse
+        asyncio.run(History.connect(parse(sys.argv[1])).prepare())
+        print("alembic" in sys.modules, "psycopg" in sys.modules)
+    """
+    command = [sys.executable, "-c", code, history_url]
+    is_postgresql = parse(history_url).file is None
+    for is_new in (True, False):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == [str(is_new), str(is_postgresql)]
 
 
 async def test_many_processes_start_at_once(history_url: str) -> None:

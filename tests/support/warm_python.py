@@ -27,8 +27,12 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from typing import IO
 
-PROGRAMS = ("cli.commands", "cli.up", "console.server", "receiver.server", "sandbox.app", "workers.app")
-"""All but the modules that are run themselves: Python warns of one that it has imported before."""
+PROGRAMS = (
+    "cli.commands", "cli.up", "console.server", "receiver.server", "sandbox.app", "workers.app",
+    "history.alembic_scripts", "history.postgresql",
+)  # fmt: skip
+"""All but the modules that are run themselves: Python warns of one that it has imported before. The last two are
+imported only by processes that need them."""
 
 
 def serve(path: str) -> None:
