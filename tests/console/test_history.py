@@ -14,8 +14,15 @@ from schemas.reasons import Reason
 from tests.console.conftest import Console, on_each_database
 from tests.support.ledger_redis import key, redis_of
 from tests.support.machine import look_at, notify, payment, seen, send
+from workers import recorder
 
 LISTS = ("payments", "events", "deliveries", "notifications", "merchants", "endpoints", "replays", "reconciliations")
+
+
+@pytest.fixture(autouse=True)
+def _asking_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder notices at once that it no longer leads."""
+    monkeypatch.setattr(recorder, "LEAD_FOR", 0.0)
 
 
 async def stall(console: Console) -> None:
