@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any, TypeVar
 
 from ledger.keys import ENDPOINT, Key, cell_of
-from ledger.scripting import Argument, Call, Scripting, raised
+from ledger.scripting import Argument, Call, Scripting, raised, returned
 from ledger.servers import Servers
 from ledger.store import Store
 
@@ -84,18 +84,22 @@ class Cells:
         *,
         durable: bool = False,
         read: Callable[[Store, Any], Any] = lambda _, answer: answer,
+        ran: Callable[[Store, Any], None] | None = None,
     ) -> list[Any]:
         """Run a script once in each cell that has some of these items; it returns ``{lanes to kick, answers}``. Returns
         the answer to each item, or the `LedgerUnavailable` that its cell failed with; in one round trip.
 
         ``pack`` turns the items of a cell into the script's arguments. ``read`` turns what the script returns into a
-        list with one answer for each item, or into one answer for all of them.
+        list with one answer for each item, or into one answer for all of them. ``ran`` is called with what it returns
+        in each cell, even if too few replicas have what it wrote.
         """
         calls = {store: pack(some) for store, some in by(items, cell).items()}
-        found = await self.some(name, calls, durable=durable, kick=True)
-        answers = {
-            store: answer if isinstance(answer, Exception) else read(store, answer) for store, answer in found.items()
-        }
+        found = await self.some(name, calls, durable=durable)
+        answers = {store: _read(read, store, store.kicked(answer)) for store, answer in found.items()}
+        if ran is not None:
+            for store, answer in found.items():
+                if not isinstance(script_returned := returned(answer), Exception):
+                    ran(store, script_returned[1])
         return _in_order(items, cell, answers)
 
     async def read_each(
@@ -157,6 +161,10 @@ def by(items: Iterable[T], group: Callable[[T], K]) -> dict[K, list[T]]:
     for item in items:
         found.setdefault(group(item), []).append(item)
     return found
+
+
+def _read(read: Callable[[Store, Any], Any], store: Store, answer: Any) -> Any:
+    return answer if isinstance(answer, Exception) else read(store, answer)
 
 
 def _in_order(items: Sequence[T], cell: Callable[[T], Store], answers: Mapping[Store, Any]) -> list[Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import orjson
+import structlog
 
 from ledger import endpoint_rows
 from ledger.bodies import stored_body
@@ -29,6 +30,8 @@ from schemas.outbox.codec import pack
 from schemas.outbox.of_endpoint import of_attempt, of_endpoint_event
 from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason, dump
+
+log = structlog.get_logger()
 
 Settled = Literal["ok", "unwell", "lost"]
 """``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended; nothing is written."""
@@ -72,16 +75,6 @@ class ClaimedDeliveries:
     deliveries: tuple[ClaimedDelivery, ...]
 
 
-class TakesDeliveries(Protocol):
-    """Whoever sends what commits of its own process make due."""
-
-    def most(self) -> int:
-        """How many deliveries of one endpoint it takes now."""
-
-    def take(self, claimed: ClaimedDeliveries) -> None:
-        """Begin to send these; returns at once."""
-
-
 class DeliveryLane:
     """Claim due deliveries, and settle them by what their endpoints answered."""
 
@@ -89,22 +82,28 @@ class DeliveryLane:
         self._cells = cells
         self._settles: GroupCommit[_Result, bytes] = GroupCommit(self._settle_all, most=200)
         self._places = SharedPlaces()
-        self._taker: TakesDeliveries | None = None
+        self._most: Callable[[], int] = lambda: 0
+        self._take: Callable[[ClaimedDeliveries], None] = lambda _: None
 
-    def pass_to(self, taker: TakesDeliveries) -> None:
-        """From now on, commits of this process claim deliveries that they make due, and pass them to ``taker``. Other
-        processes would have to be kicked, and claim them by a call of their own."""
-        self._taker = taker
+    def pass_to(self, take: Callable[[ClaimedDeliveries], None], most: Callable[[], int]) -> None:
+        """From now on, a commit of this process also claims what is due in the lanes that it fills, and ``take`` is
+        called with each claim; it returns at once. ``most`` says how many deliveries of an endpoint it takes now.
+        Otherwise the lanes are kicked, and another call claims them."""
+        self._take, self._most = take, most
 
     def claim_of_commit(self) -> tuple[Argument, ...]:
         """What a commit may claim, as the script's arguments."""
-        return (0 if self._taker is None else self._taker.most(), LEASE_MS, FIRST)
+        return (self._most(), LEASE_MS, FIRST)
 
-    def take_claimed(self, cell: int, claims: Sequence[Any], objects: Sequence[bytes]) -> None:
-        """Pass on what a commit has claimed."""
-        if self._taker is not None:
-            for claim in claims:
-                self._taker.take(self._read(Lane.of(claim[0].decode(), cell), claim, objects))
+    def pass_on(self, cell: int, claims: Sequence[Any], objects: Sequence[bytes]) -> None:
+        """Pass on what a commit has claimed. The commit itself is done, whatever is wrong with an endpoint or a
+        delivery."""
+        for claim in claims:
+            lane = claim[0].decode()
+            try:
+                self._take(self._read(Lane.of(lane, cell), claim, objects))
+            except Exception:
+                log.exception("claim_broke", lane=lane, hint="what it has claimed is due again when its leases end")
 
     def wake(self, lane: Lane) -> None:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""

@@ -238,13 +238,16 @@ class RefreshLane:
             args = chain.from_iterable(write.args for write in mine)
             return [*self._deliveries.claim_of_commit(), len(mine), *args]
 
-        def read(store: Store, answer: Any) -> list[bytes]:
-            answers, *claimed = answer
-            self._deliveries.take_claimed(store.cell or 0, *claimed)
+        def read(_: Store, answer: Any) -> list[bytes]:
+            answers, _claims, _objects = answer
             return list(answers)
 
+        def ran(store: Store, answer: Any) -> None:
+            _answers, claims, objects = answer
+            self._deliveries.pass_on(store.cell or 0, claims, objects)
+
         return await self._cells.spread(
-            "commit", writes, lambda write: self._cells.of(write.merchant), pack, durable=True, read=read
+            "commit", writes, lambda write: self._cells.of(write.merchant), pack, durable=True, read=read, ran=ran
         )
 
     async def _postpone(

@@ -130,6 +130,11 @@ class Scripting:
                 log.error("redis_refused", script=name, error=str(error), times=times)
 
 
+def returned(answer: Any) -> Any:
+    """What a script returned, even if too few replicas have what it wrote; the error if it failed."""
+    return answer.answer if isinstance(answer, TooFewReplicas) else answer
+
+
 def raised(answers: Sequence[Any]) -> list[Any]:
     """These answers. Raises the first error among them."""
     for answer in answers:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ledger.keys import SHARED_PREFIX, address, cell_prefix
-from ledger.scripting import Argument, Call, Scripting, TooFewReplicas, raised
+from ledger.scripting import Argument, Call, Scripting, raised, returned
 
 
 class Store:
@@ -47,7 +47,7 @@ class Store:
         """Kick the lanes of an answer ``{lanes to kick, answer}``, and return the answer in it. Return an error as it
         is."""
         # Even if replicas are missing, the script has recorded these lanes as kicked.
-        found = answer.answer if isinstance(answer, TooFewReplicas) else answer
+        found = returned(answer)
         if isinstance(found, Exception):
             return found
         lanes, *rest = found

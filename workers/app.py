@@ -25,6 +25,7 @@ from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
+from ledger.delivery_lane import ClaimedDeliveries
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import ERASE_AGAIN, HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE, UNANSWERED
 from ledger.leases import RENEW_AGAIN, RENEW_EVERY
@@ -117,7 +118,7 @@ class WorkerProcess:
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
         self._ledger.offer_kicks("deliver", self._take_up)
-        self._ledger.delivery_lane.pass_to(self._deliverer)
+        self._ledger.delivery_lane.pass_to(self._take, self._deliverer.most)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
 
     def run(self, stop: StopRequest, on_stop: Callable[[], object] | None = None) -> int:
@@ -148,6 +149,10 @@ class WorkerProcess:
             return False
         self.heartbeat.worked_on(lane)
         return True
+
+    def _take(self, claimed: ClaimedDeliveries) -> None:
+        self._deliverer.take(claimed)
+        self.heartbeat.worked_on(claimed.lane.address)
 
     async def sweep(self) -> None:
         """Wait until a lane may be due, then kick every lane that has due work and no kick under way."""
@@ -182,10 +187,13 @@ class WorkerProcess:
         deadline.daemon = True
         deadline.start()
         log.info("worker_stopping")
+        ends = time.monotonic() + FINISH_WITHIN
         finishing = self._submit(self._deliverer.finish(FINISH_WITHIN))
         self._call_in_loop(self._background.stop, "sweep")
         self._join_actors()
         finishing.result()
+        # A commit that was under way when it began to finish may have claimed deliveries.
+        self._submit(self._deliverer.finish(ends - time.monotonic())).result()
         self._call_in_loop(self._background.stop)
         try:
             self._submit(self._release_and_close()).result()

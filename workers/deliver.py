@@ -54,7 +54,7 @@ MOST_TAKEN_UP = 16
 """With this many turns under way, a process leaves the lanes that it kicks to the queue, so that a free worker takes
 them. Callbacks do not count: those to hanging endpoints take long, but cost nothing meanwhile."""
 MOST_OF_COMMIT = 100
-"""Most deliveries of one endpoint that a commit claims."""
+"""How many deliveries of one endpoint a commit claims."""
 MOST_STALE = 3
 """How often a delivery is sent again at once because its reused connection had been closed."""
 WRITE_FOR = 60.0
@@ -109,7 +109,8 @@ class Deliverer:
         return True
 
     def most(self) -> int:
-        """How many deliveries of one endpoint it takes from a commit: none while it leaves lanes to the queue."""
+        """How many deliveries of an endpoint a commit of this process may claim: none while it leaves lanes to the
+        queue."""
         if self._finishing or len(self._turns) >= MOST_TAKEN_UP:
             return 0
         return max(0, min(MOST_OF_COMMIT, MOST_IN_FLIGHT - len(self._in_flight)))

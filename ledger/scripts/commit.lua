@@ -1,7 +1,7 @@
 -- Writes what refreshes (or operators) changed about payments, each change in one step, and settles the refreshes. A change of many
 -- facts comes in several steps (see schemas/payments/commit_steps.py), each with the version that the one before it left; the last
--- one settles the refresh. What becomes due at a few endpoints is claimed at once, if the worker sends it itself.
--- ARGV: most deliveries to claim of one endpoint (0: none at all), lease of these (ms), places of an endpoint that has answered nothing
+-- one settles the refresh. What is due in a few of the lanes that this fills is claimed at once, if the worker sends it itself.
+-- ARGV: how many deliveries to claim in a lane (0: none at all), lease of these (ms), places of an endpoint that has answered nothing
 --       yet, how many changes, then per change:
 --       lane ("" for an operator), merchant, imp_uid, token, version it was read at, version, next refresh (ms from now, or ""),
 --       silent (0 or 1), whether it is the last step (0 or 1), whether a cancellation is open (0 or 1),
@@ -22,7 +22,7 @@
 -- uses: claiming deliveries events lanes leases memory notifications orders outbox payments records rows snapshots
 
 local EVENT_BYTES, DELIVERY_BYTES, COLUMNS = 1200, 1200, 8
--- Deliveries of at most so many endpoints are claimed at once; the lanes of the others are kicked.
+-- So many lanes are claimed at once; the others are kicked.
 local MOST_CLAIMED = 4
 
 local function read_change()
@@ -34,8 +34,8 @@ local function read_change()
     events = take_rows(COLUMNS), entry = take(), shared_object = take_text(), is_applied = take_flag(), answered = take_rows(2)}
 end
 
--- `indexed`: what goes into `events`; `due`: lane -> deliveries that go into it.
-local subscribed, lanes, indexed, due = {}, {}, {}, {}
+-- `indexed`: what goes into `events`; `due`: lane -> deliveries that go into it; `ready`: those of these lanes that can be claimed.
+local subscribed, lanes, indexed, due, ready = {}, {}, {}, {}, {}
 local function subscriptions(m)
   subscribed[m] = subscribed[m] or redis.call("HGETALL", k("subs", m))
   return subscribed[m]
@@ -138,7 +138,8 @@ local function fill_lanes()
   with_all("HSET", k("events"), indexed)
   for lane, ids in pairs(due) do
     touch_all(lane, ids, now())
-    index_lane(lane)
+    local at = index_lane(lane)
+    if at and at <= now() then ready[#ready + 1] = lane end
     lanes[lane] = true
   end
 end
@@ -192,12 +193,11 @@ local function settle(lane, changes)
   lanes["refresh/" .. m] = true
 end
 
--- Claims deliveries of the lanes that were filled.
+-- Claims in the first of the lanes that were filled. The changes are written: a claim that fails leaves its lane to a kick.
 local function claim_some(most, lease_ms, first_places)
   local claims = {}
-  for lane in pairs(due) do
-    if most == 0 or #claims == MOST_CLAIMED then break end
-    claims[#claims + 1] = claim_deliveries(lanes, lane, most, lease_ms, first_places)
+  for i = 1, most > 0 and math.min(#ready, MOST_CLAIMED) or 0 do
+    pcall(function() claims[#claims + 1] = claim_deliveries(lanes, ready[i], most, lease_ms, first_places) end)
   end
   return claims
 end

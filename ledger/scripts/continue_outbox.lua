@@ -20,6 +20,7 @@ local ends = string.match(#waiting > 0 and waiting[1][1] or recorded, "^%d+")
 if not newest or is_before(newest[1], place) then redis.call("XADD", outbox, place, "reached", "1") end
 for _, item in ipairs(waiting) do redis.call("XADD", outbox, "*", unpack(item[2])) end
 redis.call("SET", k("recorded"), place)
+-- All before that place is recorded, or was appended again above.
 redis.call("XTRIM", outbox, "MINID", place)
 if is_restored then return {{}} end
 redis.call("SET", k("old_copy"), ends .. ":" .. int(now()), "EX", WEEK_SECONDS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -81,6 +83,36 @@ async def test_a_look_under_way_is_finished(start_relay: StartRelay) -> None:
     assert await relay.worker.terminate() == 0
     assert (await relay.payment("imp_slow"))["status"] == "paid"
     assert await leased(relay) == []
+
+
+async def test_what_a_commit_under_way_claims_is_finished(
+    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]
+) -> None:
+    """The worker is asked to stop while Redis has its commit, which then brings a delivery that it has claimed."""
+    relay = Relay(processes, own_redis.url, free_port, {})
+    await relay.start()
+    relay.subscriber.reply = lambda _count: (200, 1)
+    await relay.endpoint()
+    await relay.payment_at_iamport(imp_uid="imp_slow", status="paid", paid_at=1_900_000_000, amount=1004)
+    (await relay.sandbox.post("/_sandbox/faults", json={"slow": 1, "paths": ["/payments"]})).raise_for_status()
+    assert (await relay.webhook("imp_slow")).status_code == 200
+
+    async def asked() -> bool:
+        return await leased(relay) == ["refresh/default"]
+
+    await relay.until(asked, "i'mport is being asked")
+    own_redis.pause()
+    await asyncio.sleep(1.3)  # i'mport has answered
+    relay.worker.signal(signal.SIGTERM)
+    await asyncio.sleep(0.3)
+    assert relay.subscriber.requests == []
+    own_redis.resume()
+    assert await relay.worker.ended() == 0
+    settled = await delivery(relay)
+    assert (settled["state"], len(settled["attempts"])) == ("delivered", 1)
+    assert await leased(relay) == []
+    assert len(relay.subscriber.requests) == 1
+    await relay.stop()
 
 
 async def test_what_hangs_is_given_back(start_relay: StartRelay, processes: Processes) -> None:

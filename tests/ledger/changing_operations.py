@@ -45,7 +45,7 @@ async def commit(driver: Driver) -> Operation:
 
 async def commit_and_claim(driver: Driver) -> Operation:
     """The same, by a worker that sends what becomes due."""
-    driver.ledger.delivery_lane.pass_to(Taker(100))
+    Taker(100).take_from(driver.ledger)
     return await commit(driver)
 
 

@@ -43,7 +43,7 @@ class ModelledLedger:
         self.ledger = Ledger.connect(url, queue_url(url))
         self.driver = Driver(self.ledger)
         self.taker = Taker(0)
-        self.ledger.delivery_lane.pass_to(self.taker)
+        self.taker.take_from(self.ledger)
         self.model = Model()
         self.shown = dict.fromkeys(PAYMENTS, 1)
         self.looks: list[ClaimedPayment] = []

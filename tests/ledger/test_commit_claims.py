@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from ledger import Ledger
 from schemas import wire
+from schemas.errors import LedgerRefused
 from tests.support.ledger_driver import Driver, Taker, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 
 
@@ -14,7 +17,7 @@ from tests.support.reasons import because
 def taker(ledger: Ledger) -> Taker:
     """Takes all that there is."""
     taker = Taker(100)
-    ledger.delivery_lane.pass_to(taker)
+    taker.take_from(ledger)
     return taker
 
 
@@ -39,11 +42,11 @@ async def test_what_becomes_due_is_claimed_at_once(driver: Driver, taker: Taker)
 
 
 async def test_no_more_is_claimed_than_the_endpoint_takes(driver: Driver, taker: Taker) -> None:
-    """Then the lane waits for a place, which kicks it when it is free."""
+    """Once it is full its lane is left alone, and kicked when a place is free."""
     lane = await driver.subscribe(places=1)
     await driver.look(paid("imp_1"))
     await driver.look(paid("imp_2"))
-    (first,) = [one for claim in taker.taken() for one in claim.deliveries]
+    ((first,),) = [claim.deliveries for claim in taker.taken()]
     assert not await driver.kicked(lane)
     await driver.settle(first)
     assert await driver.kicked(lane)
@@ -72,7 +75,7 @@ async def test_the_lanes_of_many_endpoints_are_kicked(driver: Driver, taker: Tak
 async def test_a_process_that_sends_nothing_claims_nothing(ledger: Ledger, driver: Driver, number: int | None) -> None:
     """As a console, or a worker that is stopping: another worker is kicked."""
     if number is not None:
-        ledger.delivery_lane.pass_to(Taker(number))
+        Taker(number).take_from(ledger)
     lane = await driver.subscribe()
     await driver.look(paid("imp_1"))
     assert await driver.kicked(lane)
@@ -84,7 +87,45 @@ async def test_a_disabled_endpoint_gets_nothing(driver: Driver, taker: Taker) ->
     lane = await driver.subscribe()
     await driver.ledger.endpoints.disable("ep_1", because("answered 410 (gone)"))
     await driver.look(paid("imp_1"))
-    assert [claim.deliveries for claim in taker.taken()] == [()]
+    assert taker.taken() == []
     assert not await driver.kicked(lane)
     await driver.ledger.endpoints.enable("ep_1")
     assert len(await driver.take(lane)) == 1
+
+
+async def test_the_oldest_of_a_lane_go_first(driver: Driver, taker: Taker) -> None:
+    """A commit claims what is due in a lane that it fills, not just its own deliveries."""
+    taker.number = 0
+    lane = await driver.subscribe(places=1)
+    await driver.look(paid("imp_old"))
+    taker.number = 100
+    await driver.look(paid("imp_new"))
+    ((only,),) = [claim.deliveries for claim in taker.taken()]
+    assert only.imp_uid == "imp_old"
+    await driver.settle(only)
+    assert (await driver.take_one(lane)).imp_uid == "imp_new"
+
+
+async def test_an_endpoint_that_scripts_cannot_read_harms_no_commit(driver: Driver, taker: Taker) -> None:
+    """Its lane is kicked, and the claim that follows says what is wrong."""
+    broken, fine = await driver.subscribe("ep_1"), await driver.subscribe("ep_2")
+    await driver.redis.hdel(key("endpoint", "ep_1"), "max_in_flight")
+    await driver.look(paid("imp_1"))
+    assert [claim.lane for claim in taker.taken()] == [fine]
+    assert await driver.kicked(broken)
+    with pytest.raises(LedgerRefused):
+        await driver.take(broken)
+    await driver.redis.hset(key("endpoint", "ep_1"), "max_in_flight", 5)
+    assert (await driver.take_one(broken)).imp_uid == "imp_1"
+
+
+async def test_an_endpoint_that_nobody_can_read_harms_no_commit(driver: Driver, taker: Taker) -> None:
+    """The deliveries of the others are passed on."""
+    lanes = [await driver.subscribe(f"ep_{number}") for number in (1, 2)]
+    row = await driver.redis.hget(key("endpoint", "ep_1"), "row")
+    await driver.redis.hset(key("endpoint", "ep_1"), "row", row[:-1] + b',"newer":1}')
+    with capture_logs() as lines:
+        await driver.look(paid("imp_1"))
+    assert [claim.lane for claim in taker.taken()] == lanes[1:]
+    assert [(line["event"], line["lane"]) for line in lines] == [("claim_broke", str(lanes[0]))]
+    await driver.redis.hset(key("endpoint", "ep_1"), "row", row)

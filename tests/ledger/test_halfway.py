@@ -14,7 +14,7 @@ from ledger.acl import LEDGER_CALLS
 from ledger.keys import Lane
 from schemas.errors import LedgerRefused, LedgerUnavailable
 from tests.ledger.test_acl import Limited
-from tests.support.ledger_driver import Driver, notification, paid
+from tests.support.ledger_driver import Driver, Taker, notification, paid
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key, redis_of
 from tests.support.redis_process import RedisServer, open_ledger
@@ -76,8 +76,10 @@ class Halfway:
                 assert await self.driver.commit(claimed, found[claimed.record.imp_uid]) == "ok"
 
     async def delivered(self) -> set[tuple[str, str]]:
-        """Deliver everything there is; the payments and types of it, as often as it takes."""
+        """Deliver everything there is; the payments and types of it, as often as it takes. Whoever claimed some of it
+        with a commit has failed."""
         found: set[tuple[str, str]] = set()
+        await self.lose_leases()
         while str(LANE) in await self.woken():
             for one in await self.driver.take(LANE):
                 assert one.body
@@ -119,8 +121,11 @@ async def test_an_acknowledged_webhook_becomes_its_event(halfway: Halfway, comma
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_a_look_that_ends_halfway_is_made_again(halfway: Halfway, command: str) -> None:
-    """Whatever command is refused while refreshes are claimed and written: their events are recorded and delivered."""
+@pytest.mark.parametrize("claimed_too", [0, 100])
+async def test_a_look_that_ends_halfway_is_made_again(halfway: Halfway, command: str, claimed_too: int) -> None:
+    """Whatever command is refused while refreshes are claimed and written: their events are recorded and delivered,
+    also if commits claim deliveries."""
+    Taker(claimed_too).take_from(halfway.driver.ledger)
     for imp_uid in ("imp_1", "imp_2"):
         await halfway.driver.accept(imp_uid)
     snapshots: Sequence[Any] = (paid("imp_1", 100), paid("imp_2"))

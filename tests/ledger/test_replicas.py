@@ -20,7 +20,7 @@ from runtime.encryption import Sealer
 from schemas.endpoints.replay_selection import Selection
 from schemas.errors import LedgerUnavailable
 from tests.support import stored_payments
-from tests.support.ledger_driver import TEST_BODY, Driver, endpoint, notification, paid, queue_url
+from tests.support.ledger_driver import TEST_BODY, Driver, Taker, endpoint, notification, paid, queue_url
 from tests.support.ledger_redis import redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
@@ -143,6 +143,19 @@ async def _caught_up(ledger: Ledger) -> None:
             return
         assert time.monotonic() < until, "the replica does not catch up"
         await asyncio.sleep(0.05)
+
+
+async def test_what_such_a_commit_has_claimed_is_sent(driver: Driver, alone: Driver) -> None:
+    """As are the kicks of one that claims nothing: nobody else would take it up before its leases end."""
+    taker = Taker(100)
+    taker.take_from(alone.ledger)
+    lane = await driver.subscribe()
+    await driver.accept()
+    with pytest.raises(LedgerUnavailable):
+        await alone.commit(await alone.claim_one(), paid())
+    (claimed,) = taker.taken()
+    assert claimed.lane == lane
+    assert [await driver.settle(one) for one in claimed.deliveries] == ["ok"]
 
 
 async def test_a_commit_that_no_replica_has_does_not_count(ledger: Ledger, driver: Driver, alone: Driver) -> None:

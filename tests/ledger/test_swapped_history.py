@@ -128,6 +128,20 @@ async def house(
     await ledger.close()
 
 
+async def test_a_recorder_stops_while_another_leads(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks now and then whether it still leads, not each time."""
+    monkeypatch.setattr(recorder, "LEAD_FOR", 0.05)
+    client: Any = house.driver.redis
+    async with house.recording():
+        await client.set(key("leader", "record"), "another", px=3_000)
+        await asyncio.sleep(0.3)
+        await house.driver.look(paid("imp_2"))
+        await asyncio.sleep(0.3)
+        assert not await house.nothing_waits()
+        await client.delete(key("leader", "record"))
+        await until(house.nothing_waits, "it leads again")
+
+
 async def test_an_idle_recorder_finds_out_that_redis_is_an_old_copy(house: House) -> None:
     """Redis restarts with it so fast that no command of the recorder fails."""
     client: Any = house.driver.redis

@@ -117,17 +117,14 @@ class Taker:
         self.number = number
         self._claims: list[ClaimedDeliveries] = []
 
-    def most(self) -> int:
-        """How many it takes of an endpoint."""
-        return self.number
-
-    def take(self, claimed: ClaimedDeliveries) -> None:
-        """Keep these."""
-        self._claims.append(claimed)
+    def take_from(self, ledger: Ledger) -> None:
+        """Take what commits of this ledger claim."""
+        ledger.delivery_lane.pass_to(self._claims.append, lambda: self.number)
 
     def taken(self) -> list[ClaimedDeliveries]:
         """What it was given since it was asked last."""
-        claims, self._claims = self._claims, []
+        claims = self._claims.copy()
+        self._claims.clear()
         return claims
 
 

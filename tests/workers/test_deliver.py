@@ -449,7 +449,7 @@ async def test_what_it_kicks_it_takes_up_at_once(house: House) -> None:
 async def test_what_its_commits_claim_it_sends_at_once(house: House) -> None:
     """Without a kick or a turn; two events of a payment still arrive one after the other."""
     ledger = house.driver.ledger
-    ledger.delivery_lane.pass_to(house.deliverer)
+    ledger.delivery_lane.pass_to(house.deliverer.take, house.deliverer.most)
     ledger.offer_kicks("deliver", house.deliverer.take_up)
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         await house.subscribe(subscriber)

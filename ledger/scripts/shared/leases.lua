@@ -4,7 +4,7 @@
 -- Begins a claim. Under memory pressure (see sweep.lua) only retention is claimed, because work under way needs the memory that is left.
 -- A ledger that is not open hands out nothing. In both cases the lane is kicked again in a second. Returns: fencing token, whether to claim
 local function begin_claim(lane)
-  local token = redis.call("INCR", k("seq"))  -- first: Redis refuses it when it is full, and then nothing has happened
+  local token = redis.call("INCR", k("seq"))  -- first: when Redis is full it refuses this, and then the claim has changed nothing
   local pressure, open = unpack(redis.call("MGET", k("memory_pressure"), k("open")))
   if not open or pressure and lane ~= "job/tidy" then
     redis.call("PEXPIRE", k("kicked", lane), 1000)
