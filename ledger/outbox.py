@@ -22,7 +22,8 @@ from schemas.times import rfc3339
 
 log = structlog.get_logger()
 
-_LEADER_MS = 3_000
+LEADER_MS = 4_000
+"""For how long a process leads after it asked last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ class Outbox:
         return range(len(self._cells))
 
     async def lead(self, owner: str) -> str | None:
-        """Become the only process that records, for the next three seconds. Returns the ledger's name; None while
+        """Become the only process that records, for the next `LEADER_MS`. Returns the ledger's name; None while
         another process records or the ledger is not open."""
-        name: bytes | None = await self._cells.shared.run("lead", "record", owner, _LEADER_MS)
+        name: bytes | None = await self._cells.shared.run("lead", "record", owner, LEADER_MS)
         return None if name is None else name.decode()
 
     async def resign(self, owner: str) -> None:

@@ -47,7 +47,7 @@ RATE = 500.0
 BURST = 1000.0
 """Webhooks one source may send a second, and at once. This machine, i'mport and RELAY_ALLOWED_IPS have no limit."""
 DRAIN_EVERY = 0.5
-LEARN_EVERY = 2.0
+LEARN_EVERY = 5.0
 REPORT_EVERY = 5.0
 REDIS_CHECK_EVERY = 60.0
 TROUBLED_REDIS_CHECK_EVERY = 5.0

@@ -30,13 +30,13 @@ GATHER = 0.03
 """Seconds that the recorder waits for more entries after a smaller transaction: a commit to disk costs as much as
 dozens of entries, and lists wait for the recorder anyway."""
 IDLE_WAIT = 1.25
-"""Seconds for which an idle recorder waits for an entry before it renews its lead."""
+"""Seconds for which an idle recorder waits for an entry: shorter than the time in which Redis must answer."""
 LOOK_EVERY = 5.0
 """Seconds between two checks that history still has what was recorded, and that Redis knows of it: either may come back
 with an old copy, or empty, while no entry comes."""
-LEAD_FOR = 1.0
-"""Seconds for which a recorder that leads does not ask again whether it does; a lead lasts three seconds."""
-LEAD_AGAIN = 1.5
+LEAD_FOR = 1.5
+"""Seconds for which a recorder that leads does not ask again whether it does: less than half of `LEADER_MS`."""
+LEAD_AGAIN = 2.5
 """Seconds between two attempts to become the recorder."""
 FINISH_WITHIN = 3.0
 """Seconds in which a stopping worker may record the last entries."""
