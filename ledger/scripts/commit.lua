@@ -139,8 +139,8 @@ local function fill_lanes()
   for lane, ids in pairs(due) do
     touch_all(lane, ids, now())
     local at = index_lane(lane)
+    touched_lanes[lane] = nil  -- the lanes that share its capacity need not be indexed anew
     if at and at <= now() then ready[#ready + 1] = lane end
-    lanes[lane] = true
   end
 end
 
@@ -193,13 +193,19 @@ local function settle(lane, changes)
   lanes["refresh/" .. m] = true
 end
 
--- Claims in the first of the lanes that were filled. The changes are written: a claim that fails leaves its lane to a kick.
+-- Claims in the first of the lanes that were filled; the others are to be kicked. The changes are written: a claim that fails leaves its
+-- lane to a kick.
 local function claim_some(most, lease_ms, first_places)
-  local claims = {}
-  for i = 1, most > 0 and math.min(#ready, MOST_CLAIMED) or 0 do
-    pcall(function() claims[#claims + 1] = claim_deliveries(lanes, ready[i], most, lease_ms, first_places) end)
+  local claims, kicks = {}, {}
+  for i, lane in ipairs(ready) do
+    if most > 0 and i <= MOST_CLAIMED then
+      lanes[lane] = true
+      pcall(function() claims[#claims + 1] = claim_deliveries(lanes, lane, most, lease_ms, first_places) end)
+    elseif kick(lane, now()) then
+      kicks[#kicks + 1] = lane
+    end
   end
-  return claims
+  return claims, kicks
 end
 
 -- All changes are read before the first is written. All events are in the outbox and their lanes indexed before the first record is
@@ -234,5 +240,6 @@ for _, c in ipairs(written) do
   end
 end
 for lane, some in pairs(ended) do settle(lane, some) end
-local claims = claim_some(most, lease_ms, first_places)
-return {announce(lanes), {answers, claims, objects}}
+local claims, kicks = claim_some(most, lease_ms, first_places)
+for _, lane in ipairs(announce(lanes)) do kicks[#kicks + 1] = lane end
+return {kicks, {answers, claims, objects}}
