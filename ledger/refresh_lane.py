@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,47 +9,33 @@ from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
 from ledger import keys, payment_rows
-from ledger.bodies import LONG, stored_object
 from ledger.cells import Cells
 from ledger.delivery_lane import DeliveryLane
-from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from ledger.merchants import Merchant, load_merchant
 from ledger.offload import offload
+from ledger.packed_step import PackedStep, pack_step
 from ledger.rows import flat, hashes, paired
 from ledger.scripting import Argument
 from ledger.store import Store
-from ledger.waiting import answered, escrow_changes, in_order, rejected, reported_cancellations, traceparent_of
+from ledger.waiting import escrow_changes, in_order, rejected, reported_cancellations, traceparent_of
 from schemas import wire
-from schemas.compression import compress
 from schemas.outbox import cold_record
-from schemas.outbox.codec import pack
 from schemas.outbox.entries import Notification
-from schemas.outbox.of_change import of_events, of_payment
-from schemas.payments import escrow
-from schemas.payments.commit_steps import Step, steps
+from schemas.payments.commit_steps import steps
 from schemas.payments.decide import Change, Record
 from schemas.payments.escrow import EscrowChange
-from schemas.payments.facts import ExpectedAmount, Status
+from schemas.payments.facts import ExpectedAmount
 from schemas.reasons import Reason, dump
 
-_TEXTS = (str, bytes)
 MOST_BYTES = 262_144
 """Most bytes of commits that share a call. A larger commit goes alone, so it fails alone if Redis has no memory."""
 
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended; nothing is written. ``changed``: the record has changed since it was read; read it
 again. ``full``: Redis has no memory for the whole change; nothing is written."""
-
-
-class _Write(NamedTuple):
-    """One step of a change, as the script reads it."""
-
-    merchant: str
-    args: list[Argument]
-    size: int
 
 
 class _Postponed(NamedTuple):
@@ -118,7 +103,7 @@ class RefreshLane:
     def __init__(self, cells: Cells, deliveries: DeliveryLane) -> None:
         self._cells = cells
         self._deliveries = deliveries
-        self._commits: GroupCommit[_Write, bytes] = GroupCommit(
+        self._commits: GroupCommit[PackedStep, bytes] = GroupCommit(
             self._commit_all, most=50, weight=lambda write: write.size, heaviest=MOST_BYTES
         )
         self._postpones: GroupCommit[_Postponed, None] = GroupCommit(self._postpone_all, most=200)
@@ -167,7 +152,7 @@ class RefreshLane:
         answer, kept_object = b"ok", False
         for step in steps(change):
             brings_object = step.is_first or (bool(step.change.events) and not kept_object)
-            write = _write(change, step, claimed, now, with_object=brings_object, traceparent=traceparent)
+            write = pack_step(change, step, claimed, now, with_object=brings_object, traceparent=traceparent)
             kept_object = kept_object or bool(step.change.events)
             answer = await self._commits.add(write)
             if answer != b"ok":
@@ -233,8 +218,8 @@ class RefreshLane:
         row = await payment_rows.read(self._cells.of(merchant), merchant, imp_uid)
         return await offload(row.load, rows=cold_record.rows(row.record))
 
-    async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes | Exception]:
-        def pack(mine: Sequence[_Write]) -> list[Argument]:
+    async def _commit_all(self, writes: Sequence[PackedStep]) -> Sequence[bytes | Exception]:
+        def pack(mine: Sequence[PackedStep]) -> list[Argument]:
             args = chain.from_iterable(write.args for write in mine)
             return [*self._deliveries.claim_of_commit(), len(mine), *args]
 
@@ -273,66 +258,3 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
 
 def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
     return ExpectedAmount(Decimal(row["amount"]), row.get("currency"))
-
-
-def _write(
-    change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool, traceparent: str = ""
-) -> _Write:
-    """One step of a change as the script reads it. The object that the change's events show is stored under the version
-    that the first step makes."""
-    record, events = step.change.record, step.change.events
-    payment, entries = of_payment(record), of_events(step.change, time.time_ns() // 1000)
-    shown = (events[0].callback.payment or b"") if with_object and events else b""
-    is_shown = record.snapshot is not None and shown == record.snapshot.raw
-    answered = _answered(change, claimed) if step.is_last and claimed else []
-    heard = [one.received_at for one in claimed.waiting] if claimed else []
-    args: list[Argument] = [
-        str(claimed.lease.lane) if claimed else "",
-        record.merchant,
-        record.imp_uid,
-        claimed.lease.token if claimed else "",
-        step.change.previous.version,
-        record.version,
-        "" if step.change.next_refresh is None else round(step.change.next_refresh * 1000),
-        int(claimed.silent) if claimed else 0,
-        int(step.is_last),
-        int(record.status is Status.PENDING),
-        *(_needs(change) if step.is_first and not step.is_last else ("", "", "")),
-        payment.merchant_uid,
-        "" if claimed is None else round(now * 1000),
-        max(heard, default=""),
-        min(heard, default=""),
-        traceparent if events else "",
-        payment.record,
-        payment.snapshot if with_object and not is_shown else b"",
-        payment.snapshot if is_shown and len(shown) < LONG else stored_object(shown),
-        change.previous.version + 1 if events else "",
-        len(events),
-    ]
-    for event, entry in zip(events, entries.events, strict=True):
-        args += [event.id, event.type, event.sequence, int(event.silent), int(event.sandbox), filters(event.type)]
-        args += [compress(event.callback.text), pack(entry)]
-    args += [pack(payment), *map(pack, entries.shared or ()), *(() if entries.shared else (b"",))]
-    args += [int(bool(answered) and change.has_events), len(answered), *flat(answered)]
-    return _Write(record.merchant, args, sum([len(arg) for arg in args if isinstance(arg, _TEXTS)]))
-
-
-def _needs(change: Change) -> tuple[int, int, int]:
-    """What all steps write together: about how many bytes, how many events, and how many of these to deliver."""
-    size = sum(2 * len(event.callback.text) for event in change.events)
-    found = len(change.record.snapshot.raw) if change.record.snapshot else 0
-    shown = max((len(event.callback.payment or b"") for event in change.events), default=0)
-    return size + found + shown, len(change.events), sum(not event.silent for event in change.events)
-
-
-def _answered(change: Change, claimed: ClaimedPayment) -> list[tuple[str, bytes]]:
-    """The notifications that this refresh answers. While it has not found a reported cancellation, all but those of
-    escrow changes wait on."""
-    record = change.record
-    is_escrow = record.snapshot is None or record.snapshot.escrow
-    return answered(
-        claimed.waiting,
-        "applied" if change.has_events else "unchanged",
-        doubt=None if is_escrow else escrow.NOT_ESCROW,
-        only_escrow=bool(record.reported_cancellations),
-    )

@@ -4,9 +4,8 @@ each as it is answered."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from random import Random
 from typing import Any, TypeVar
 
@@ -40,6 +39,7 @@ from workers.callback_headers import UnsealedEndpoint, attempt_headers, unseal
 from workers.callback_sender import CallbackSender
 from workers.health import HealthTracker
 from workers.metrics import WorkerMetrics
+from workers.sending import Sending
 
 log = structlog.get_logger()
 
@@ -256,36 +256,6 @@ class Deliverer:
         self, delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict
     ) -> None:
         await write_until_done(lambda: self._health.record(endpoint, delivery.lease.token, answer, verdict))
-
-
-class Sending:
-    """The unfinished callbacks of one turn of a lane."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._few = 0
-        self._is_few = asyncio.Event()
-
-    def begin(self, callbacks: Iterable[asyncio.Task[Any]]) -> None:
-        """Count these until they end."""
-        for callback in callbacks:
-            self.count += 1
-            callback.add_done_callback(self._end)
-
-    async def halve(self, within: float) -> bool:
-        """Wait until half of the callbacks have ended, `within` seconds at most; return whether any has."""
-        before = self.count
-        self._few = before // 2
-        self._is_few.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._is_few.wait()
-        return self.count < before
-
-    def _end(self, _callback: asyncio.Task[Any]) -> None:
-        self.count -= 1
-        if self.count <= self._few:
-            self._is_few.set()
 
 
 async def write_until_done(write: Callable[[], Awaitable[Written]]) -> Written | None:

@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from ledger import Ledger, delivery_lane, refresh_lane
+from ledger import Ledger, delivery_lane
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
+from ledger.packed_step import pack_step
 from ledger.scripting import Call
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Retry, Verdict
 from schemas.endpoints.health import EndpointHealth
@@ -127,7 +128,7 @@ async def test_a_call_that_breaks_off_writes_nothing(ledger: Ledger, driver: Dri
     claimed = await driver.claim_one()
     change = driver.decide(claimed, paid("imp_2"))
     good = {
-        "commit": refresh_lane._write(change, next(steps(change)), claimed, THEN, with_object=True).args,
+        "commit": pack_step(change, next(steps(change)), claimed, THEN, with_object=True).args,
         "settle_deliveries": delivery_lane._settle_args(delivery.lease, Delivered(), [attempt()]),
     }
     for name, args in good.items():
