@@ -22,7 +22,7 @@ from history.payments import LISTING
 from schemas.outbox.entries import Payment
 from schemas.outbox.of_change import searchable
 
-MOST = 25_000
+MOST = 15_000
 """Payments whose buyers one search reads through."""
 SHORTEST = 2
 """Characters that a search in what buyers typed needs; fewer would be found everywhere."""
