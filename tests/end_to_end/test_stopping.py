@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
-from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.ledger_state import ledger_state
 from tests.support.processes import Process, Processes
+from tests.support.proxies import TcpProxy
 from tests.support.redis_process import RedisServer
 from tests.support.relay import KEY, Relay
 from tests.support.relay_fixtures import StartRelay
@@ -85,34 +85,34 @@ async def test_a_look_under_way_is_finished(start_relay: StartRelay) -> None:
     assert await leased(relay) == []
 
 
-async def test_what_a_commit_under_way_claims_is_finished(
-    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]
-) -> None:
-    """The worker is asked to stop while Redis has its commit, which then brings a delivery that it has claimed."""
-    relay = Relay(processes, own_redis.url, free_port, {})
-    await relay.start()
+async def test_what_a_commit_under_way_claims_is_finished(start_relay: StartRelay) -> None:
+    """The worker is asked to stop while the answer to its commit is under way, with a delivery that it has claimed."""
+    relay = await start_relay()
+    await relay.paid()  # Redis knows the scripts by now
+    assert await relay.worker.terminate() == 0
     relay.subscriber.reply = lambda _count: (200, 1)
-    await relay.endpoint()
-    await relay.payment_at_iamport(imp_uid="imp_slow", status="paid", paid_at=1_900_000_000, amount=1004)
-    (await relay.sandbox.post("/_sandbox/faults", json={"slow": 1, "paths": ["/payments"]})).raise_for_status()
-    assert (await relay.webhook("imp_slow")).status_code == 200
+    endpoint = await relay.endpoint()
+    await relay.payment_at_iamport(imp_uid="imp_1", status="paid", paid_at=1_900_000_000, amount=1004)
+    address = urlsplit(relay.environ["REDIS_URL"])
+    async with TcpProxy(address.port or 0) as proxy:
+        relay.worker = relay.start_worker(REDIS_URL=f"redis://127.0.0.1:{proxy.port}{address.path}")
+        await relay.worker.logged("worker_ready")
+        proxy.delay = 0.5
+        assert (await relay.webhook("imp_1")).status_code == 200
 
-    async def asked() -> bool:
-        return await leased(relay) == ["refresh/default"]
+        async def claimed() -> bool:
+            return f"deliver/{endpoint['id']}" in await leased(relay)
 
-    await relay.until(asked, "i'mport is being asked")
-    own_redis.pause()
-    await asyncio.sleep(1.3)  # i'mport has answered
-    relay.worker.signal(signal.SIGTERM)
-    await asyncio.sleep(0.3)
-    assert relay.subscriber.requests == []
-    own_redis.resume()
-    assert await relay.worker.ended() == 0
+        await relay.until(claimed, "the delivery is claimed")
+        assert relay.subscriber.requests == []
+        relay.worker.signal(signal.SIGTERM)
+        await relay.worker.logged("worker_stopping")
+        proxy.delay = 0.0
+        assert await relay.worker.ended() == 0
     settled = await delivery(relay)
     assert (settled["state"], len(settled["attempts"])) == ("delivered", 1)
     assert await leased(relay) == []
     assert len(relay.subscriber.requests) == 1
-    await relay.stop()
 
 
 async def test_what_hangs_is_given_back(start_relay: StartRelay, processes: Processes) -> None:
