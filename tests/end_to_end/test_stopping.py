@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -85,17 +85,19 @@ async def test_a_look_under_way_is_finished(start_relay: StartRelay) -> None:
     assert await leased(relay) == []
 
 
-async def test_what_a_commit_under_way_claims_is_finished(start_relay: StartRelay) -> None:
+async def test_what_a_commit_under_way_claims_is_finished(
+    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]
+) -> None:
     """The worker is asked to stop while the answer to its commit is under way, with a delivery that it has claimed."""
-    relay = await start_relay()
+    relay = Relay(processes, own_redis.url, free_port, {})
+    await relay.start()
     await relay.paid()  # Redis knows the scripts by now
     assert await relay.worker.terminate() == 0
     relay.subscriber.reply = lambda _count: (200, 1)
     endpoint = await relay.endpoint()
     await relay.payment_at_iamport(imp_uid="imp_1", status="paid", paid_at=1_900_000_000, amount=1004)
-    address = urlsplit(relay.environ["REDIS_URL"])
-    async with TcpProxy(address.port or 0) as proxy:
-        relay.worker = relay.start_worker(REDIS_URL=f"redis://127.0.0.1:{proxy.port}{address.path}")
+    async with TcpProxy(own_redis.port) as proxy:
+        relay.worker = relay.start_worker(REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0")
         await relay.worker.logged("worker_ready")
         proxy.delay = 0.5
         assert (await relay.webhook("imp_1")).status_code == 200
@@ -113,6 +115,7 @@ async def test_what_a_commit_under_way_claims_is_finished(start_relay: StartRela
     assert (settled["state"], len(settled["attempts"])) == ("delivered", 1)
     assert await leased(relay) == []
     assert len(relay.subscriber.requests) == 1
+    await relay.stop()
 
 
 async def test_what_hangs_is_given_back(start_relay: StartRelay, processes: Processes) -> None:
