@@ -131,6 +131,15 @@ class Cells:
             self._of_endpoint |= await self.holding(unknown, ENDPOINT)
         return {name: self._of_endpoint[name] for name in wanted if name in self._of_endpoint}
 
+    async def values(self, key: Key, cells: Iterable[int]) -> dict[int, bytes | None]:
+        """The value that a key has in each of these cells; one command to each server. Raises `LedgerUnavailable`."""
+        wanted = list(cells)
+        prefixes = [self[cell].prefix for cell in wanted]
+        groups = await self.scripting.together(prefixes)
+        calls = [(prefixes[group[0]], ("MGET", *(prefixes[place] + key() for place in group))) for group in groups]
+        answers = zip(groups, raised(await self.scripting.ask(calls)), strict=True)
+        return {wanted[place]: value for group, found in answers for place, value in zip(group, found, strict=True)}
+
     async def holding(self, names: Sequence[str], key: Key) -> dict[str, Store]:
         """The cells that have these keys; each key is in one cell at most. Raises `LedgerUnavailable`."""
         found: dict[str, Store] = {}

@@ -116,15 +116,8 @@ class Outbox:
     async def has_gone_back(self, places: Mapping[int, str]) -> bool:
         """Whether Redis knows less of these places than the recorder, whose history is there: it came back with an old
         copy, or empty. Raises `LedgerUnavailable`."""
-        cells = sorted(places)
-        names = [self._cells[cell].prefix + RECORDED() for cell in cells]
-        groups = await self._cells.scripting.together([self._cells[cell].prefix for cell in cells])
-        calls = [(names[group[0]], ("MGET", *(names[place] for place in group))) for group in groups]
-        for group, found in zip(groups, raised(await self._cells.scripting.ask(calls)), strict=True):
-            for place, recorded in zip(group, found, strict=True):
-                if not reached((recorded or b"0-0").decode(), places[cells[place]]):
-                    return True
-        return False
+        recorded = await self._cells.values(RECORDED, places)
+        return not all(reached((recorded[cell] or b"0-0").decode(), place) for cell, place in places.items())
 
     async def rewrite(self, place: str | None, cell: int = 0) -> None:
         """Have all that a cell holds written to history again. `place` is where history is after it has lost items;

@@ -67,8 +67,8 @@ local function take_requested(c, limit)
   drop_requests(lane, take_up(c, going))
 end
 
--- How many deliveries the endpoint's rate allows now; nil if it has none. At most one, plus what the rate adds until the next sweep: so
--- hardly any second sees more than the rate allows.
+-- How many deliveries a rate (a second) allows now, of which `left` were left at a time (ms). At most one, plus what the rate adds until
+-- the next sweep: so hardly any second sees more than the rate allows.
 local function tokens_of_rate(rate, left, at)
   local most = 1 + rate * SWEEP_MS / 1000
   return math.min(most, tonumber(left or most) + (now() - tonumber(at or now())) * rate / 1000)
