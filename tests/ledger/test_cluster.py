@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
-from ledger.keys import Lane, cell_of
+from ledger.keys import RECORDED, Lane, cell_of
 from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid
@@ -97,6 +97,20 @@ def role(port: int) -> str:
     """Whether a node is a primary."""
     with client(port) as one:
         return str(one.info("replication")["role"])
+
+
+async def test_what_each_cell_knows_of_history_is_read_from_its_node(cluster: Cluster, connect: Connect) -> None:
+    """By the recorder, which compares that with what history has of all cells."""
+    ledger = connect(cluster.url(cluster.owner), cells=16)
+    places = {cell: f"1700000000000-{cell}" for cell in ledger.outbox.cells}
+    for cell in places:
+        await ledger.cells[cell].ask("SET", ledger.cells[cell].prefix + RECORDED(), places[cell])
+    assert not await ledger.outbox.has_gone_back(places)
+    assert not await ledger.outbox.has_gone_back(places | {0: "0-0"})
+    for cell in places:
+        assert await ledger.outbox.has_gone_back(places | {cell: "1700000000001-0"})
+    await ledger.cells[15].ask("DEL", ledger.cells[15].prefix + RECORDED())
+    assert await ledger.outbox.has_gone_back(places)
 
 
 async def test_a_process_starts_while_the_first_seed_is_dead(cluster: Cluster, connect: Connect) -> None:
