@@ -103,8 +103,8 @@ async def test_what_each_cell_knows_of_history_is_read_from_its_node(cluster: Cl
     """By the recorder, which compares that with what history has of all cells."""
     ledger = connect(cluster.url(cluster.owner), cells=16)
     places = {cell: f"1700000000000-{cell}" for cell in ledger.outbox.cells}
-    for cell in places:
-        await ledger.cells[cell].ask("SET", ledger.cells[cell].prefix + RECORDED(), places[cell])
+    for cell, place in places.items():
+        await ledger.cells[cell].ask("SET", ledger.cells[cell].prefix + RECORDED(), place)
     assert not await ledger.outbox.has_gone_back(places)
     assert not await ledger.outbox.has_gone_back(places | {0: "0-0"})
     for cell in places:
