@@ -191,12 +191,14 @@ end
 
 -- Ends leases of a lane, and sets when each payment is refreshed next.
 local function settle(lane, changes)
-  local imps, due, silent = {}, {}, {}
+  local imps, due, silent, tokens = {}, {}, {}, {}
   for i, c in ipairs(changes) do
     imps[i] = c.imp
     due[c.imp] = c.next_refresh and now() + c.next_refresh
     if c.is_silent then silent[#silent + 1] = c.imp end
+    tokens[c.token] = true
   end
+  for token in pairs(tokens) do end_turn(lane, token) end
   redis.call("HDEL", k("tries", lane), unpack(imps))
   with_all("SREM", k("silent", lane), silent)
   release_all(lane, imps, due)
