@@ -16,6 +16,10 @@ SWEEP_REST = 3.0
 SWEEP_AGAIN = 60.0
 """Seconds after which a cell is swept again even though no lane in it is due."""
 
+TURN = 0.05
+"""Seconds for which a worker that refreshes a few payments of a lane is alone with it. What becomes due meanwhile is
+its next batch; after that time others are kicked."""
+
 UNRENEWED_FOR = 4.5
 """If no worker has renewed leases in a cell for so many seconds, Redis counts as having been away, and leases may have
 ended only because none could be renewed. It is one and a half times the time between two renewals."""
@@ -35,6 +39,7 @@ _IN_LUA: dict[str, str | int | float] = {
     "SWEEP_MS": round(SWEEP_EVERY * 1000),
     "SWEEP_REST_MS": round(SWEEP_REST * 1000),
     "SWEEP_AGAIN_MS": round(SWEEP_AGAIN * 1000),
+    "TURN_MS": round(TURN * 1000),
     "UNRENEWED_MS": round(UNRENEWED_FOR * 1000),
     "RENEW_WITHIN_MS": round(RENEW_WITHIN * 1000),
     "RECEIVER_SILENT_MS": RECEIVER_SILENT_AFTER * 1000,

@@ -19,15 +19,17 @@ class Operators:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def try_sign_in(self, source: str, *, of_source: int, of_all: int, within: float) -> float:
+    async def try_sign_in(self, source: str, *, of_source: int, of_all: int | None, within: float) -> float:
         """Count an attempt to sign in. Returns 0 if it may go on. If `of_source` attempts from its source or `of_all`
-        from everywhere have failed `within` so many seconds, returns the seconds until it may be tried again."""
-        left: int = await self._store.run("try_sign_in", source, of_source, of_all, round(within * 1000))
+        from everywhere have failed `within` so many seconds, returns the seconds until it may be tried again. Without
+        `of_all`, the source has only its own limit, and does not count among all."""
+        most = "" if of_all is None else of_all
+        left: int = await self._store.run("try_sign_in", source, of_source, most, round(within * 1000))
         return left / 1000
 
-    async def forgive_sign_in(self, source: str) -> None:
-        """The attempt was successful, so it does not count."""
-        await self._store.run("forgive_sign_in", source)
+    async def forgive_sign_in(self, source: str, *, among_all: bool) -> None:
+        """The attempt was successful, so it does not count. `among_all`: it was made with a limit of all sources."""
+        await self._store.run("forgive_sign_in", source, int(among_all))
 
     async def end_session(self, name: str, left: float) -> None:
         """Remember that a session has ended for the `left` seconds in which its cookie would be valid."""

@@ -28,6 +28,7 @@ from receiver.spool import FileSpool, NoSpool
 from receiver.spool_report import SpoolReport
 from receiver.webhook_log import WebhookLog
 from receiver.webhooks import WebhookHandler
+from runtime.garbage import collect_less
 from runtime.http_server import HttpServer, OnTick
 from runtime.listening import listen
 from runtime.metrics_access import MetricsAccess
@@ -116,6 +117,7 @@ async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | No
     try:
         await check_once(partial(_check, ledger), within=START_CHECK_WITHIN)
         await acceptor.check_redis()
+        collect_less()
         with tasks.running():
             started = True
             log.info("receiver_started", port=port)

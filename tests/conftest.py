@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support import in_memory, postgres
+from tests.support import in_memory, postgres, warm_python
 from tests.support.iamport_stub import Stub
 from tests.support.ledger_home import KINDS, LedgerHome, on_cluster, on_redis
 from tests.support.postgres import Postgres
@@ -31,6 +31,12 @@ in_memory.use_memory()  # before anybody asks where temporary files are
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--ledger=cluster` runs the end-to-end tests on a Redis Cluster, but those that bring a Redis of their own."""
     parser.addoption("--ledger", choices=KINDS, default="redis", help="where the ledger of an end-to-end test is")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All processes of a run that is divided among several share what has imported the project."""
+    if config.getoption("numprocesses", None):
+        warm_python.share_server()
 
 
 # Below the ports that systems give to outgoing connections, and so are the bus ports of a Cluster, 10,000 above these.

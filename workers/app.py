@@ -117,6 +117,7 @@ class WorkerProcess:
         for actor in (self._refresher.refresh, self._deliverer.deliver, self._jobs.work):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
+        self._ledger.offer_kicks("refresh", self._refresher.taken_up.begin)
         self._ledger.offer_kicks("deliver", self._take_up)
         self._ledger.delivery_lane.pass_to(self._take, self._deliverer.most)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
@@ -188,9 +189,11 @@ class WorkerProcess:
         deadline.start()
         log.info("worker_stopping")
         ends = time.monotonic() + FINISH_WITHIN
+        refreshing = self._submit(self._refresher.taken_up.finish(FINISH_WITHIN))
         finishing = self._submit(self._deliverer.finish(FINISH_WITHIN))
         self._call_in_loop(self._background.stop, "sweep")
         self._join_actors()
+        refreshing.result()
         finishing.result()
         # A commit that was under way when it began to finish may have claimed deliveries.
         self._submit(self._deliverer.finish(ends - time.monotonic())).result()

@@ -15,7 +15,6 @@ from ledger import Ledger
 from ledger.delivery_lane import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.keys import Lane
 from runtime.encryption import Sealer
-from runtime.repeated_lines import Repeats
 from runtime.settings import Settings
 from runtime.tracing import Tracer, trace_id
 from schemas.endpoints.delivery import (
@@ -40,6 +39,7 @@ from workers.callback_sender import CallbackSender
 from workers.health import HealthTracker
 from workers.metrics import WorkerMetrics
 from workers.sending import Sending
+from workers.turns import MOST_TAKEN_UP, TurnErrors
 
 log = structlog.get_logger()
 
@@ -50,9 +50,6 @@ ANSWER_WAIT = 0.05
 the callbacks wake the lane when they end."""
 MOST_IN_FLIGHT = 5_000
 """Most callbacks under way in one process. All endpoints share this limit; a few that hang must not use it up."""
-MOST_TAKEN_UP = 16
-"""With this many turns under way, a process leaves the lanes that it kicks to the queue, so that a free worker takes
-them. Callbacks do not count: those to hanging endpoints take long, but cost nothing meanwhile."""
 MOST_OF_COMMIT = 100
 """How many deliveries of one endpoint a commit claims."""
 MOST_STALE = 3
@@ -88,7 +85,7 @@ class Deliverer:
         # The lanes whose turn is under way, and whether a kick has arrived since the last claim: there may be work that
         # this claim did not see.
         self._turns: dict[Lane, bool] = {}
-        self._left = Repeats()
+        self._errors = TurnErrors()
         self._finishing = False
 
     async def deliver(self, lane_name: str) -> None:
@@ -101,6 +98,7 @@ class Deliverer:
         detour through the queue. A turn that is under way claims once more instead.
 
         Return False, and leave the lane to the queue, if this process is stopping or has `MOST_TAKEN_UP` turns.
+        Callbacks do not count: those to hanging endpoints take long, but cost nothing meanwhile.
         """
         lane = Lane.parse(lane_name)
         if self._finishing or (lane not in self._turns and len(self._turns) >= MOST_TAKEN_UP):
@@ -129,13 +127,8 @@ class Deliverer:
 
     async def _take_turn(self, lane: Lane) -> None:
         try:
-            await self._send_what_is_due(lane)
-        except LedgerUnavailable as error:
-            if (times := self._left.times(str(error))) is not None:
-                log.warning("lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep kicks it again")
-        except Exception:
-            # A bug of ours, and no caller waits for this task.
-            log.exception("turn_broke", lane=str(lane), hint="what it has claimed is due again when its leases end")
+            with self._errors.logged(lane):
+                await self._send_what_is_due(lane)
         finally:
             if self._turns.pop(lane):
                 self._ledger.delivery_lane.wake(lane)

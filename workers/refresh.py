@@ -15,6 +15,7 @@ from iamport.client import LARGEST_LOOKUP
 from iamport.merchant_clients import MerchantClient, MerchantClients, not_set_up
 from iamport.responses import LookupResult
 from ledger import Ledger
+from ledger.constants import TURN
 from ledger.keys import Lane
 from ledger.offload import offload
 from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
@@ -42,7 +43,7 @@ from workers.lookup_outcomes import LookupOutcome, outcomes_of
 from workers.metrics import WorkerMetrics
 from workers.refresh_log import log_commit, log_events, log_failures, log_unrequested
 from workers.refresh_trace import begin_commit, begin_look_up
-from workers.turns import Turns
+from workers.turns import TakenUp, Turns
 
 log = structlog.get_logger()
 
@@ -74,6 +75,7 @@ class Refresher:
         self._rng = rng
         self._tracer = tracer
         self._turns = Turns(ledger.refresh_lane.wake)
+        self.taken_up = TakenUp(self.refresh)
 
     async def refresh(self, lane_name: str) -> None:
         """Refresh a lane's due payments, up to a hundred.
@@ -92,9 +94,12 @@ class Refresher:
             return
         leases = [payment.lease for payment in claimed.payments]
         self._ledger.leases.hold(leases)
+        # Until then the lane kicks no other worker (see leases.lua).
+        sharing = asyncio.get_running_loop().call_later(TURN, self._lane.wake, lane)
         try:
             await self._refresh(lane, claimed, turn)
         finally:
+            sharing.cancel()
             self._ledger.leases.drop(leases)
 
     async def _refresh(self, lane: Lane, claimed: ClaimedPayments, turn: ExitStack) -> None:

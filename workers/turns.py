@@ -1,11 +1,24 @@
-"""Turns: a worker runs one look-up per lane at a time. Payments that become due meanwhile wait for the next one."""
+"""Turns: a worker runs one look-up per lane at a time. Payments that become due meanwhile wait for the next one. Some
+turns begin without Dramatiq, as the worker that kicks a lane takes it up itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import structlog
 
 from ledger.keys import Lane
+from runtime.repeated_lines import Repeats
+from schemas.errors import LedgerUnavailable
+
+log = structlog.get_logger()
+
+MOST_TAKEN_UP = 16
+"""With this many turns of one kind under way, a process leaves the lanes that it kicks to the queue, so that a free
+worker takes them."""
 
 
 class Turns:
@@ -38,3 +51,52 @@ class Turns:
     def _end(self, lane: Lane) -> None:
         if self._kicked.pop(lane):
             self._again(lane)
+
+
+class TakenUp:
+    """Turns of lanes that this process kicks itself: what has become due during a turn goes to the worker that had it,
+    without a detour through the queue."""
+
+    def __init__(self, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        self._work = work
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._errors = TurnErrors()
+        self._finishing = False
+
+    def begin(self, lane: str) -> bool:
+        """Begin the turn of a lane. Return False, and leave the lane to the queue, if this process is stopping or has
+        `MOST_TAKEN_UP` such turns."""
+        if self._finishing or len(self._under_way) >= MOST_TAKEN_UP:
+            return False
+        task = asyncio.create_task(self._take_turn(lane))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return True
+
+    async def finish(self, within: float) -> None:
+        """Wait for the turns that are under way, ``within`` seconds at most; begin no more."""
+        self._finishing = True
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=within)
+
+    async def _take_turn(self, lane: str) -> None:
+        with self._errors.logged(lane):
+            await self._work(lane)
+
+
+class TurnErrors:
+    """Logs the errors of turns that no caller waits for."""
+
+    def __init__(self) -> None:
+        self._left = Repeats()
+
+    @contextmanager
+    def logged(self, lane: object) -> Iterator[None]:
+        """Log an error of this lane's turn instead of raising it. A bug of ours is logged with its stack."""
+        try:
+            yield
+        except LedgerUnavailable as error:
+            if (times := self._left.times(str(error))) is not None:
+                log.warning("lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep kicks it again")
+        except Exception:
+            log.exception("turn_broke", lane=str(lane), hint="what it has claimed is due again when its leases end")

@@ -20,15 +20,14 @@ OF_ALL = 100
 WITHIN = 900.0
 """The most failed attempts of one source, and of all sources, in so many seconds. Further attempts are refused until
 these are over."""
-NO_LIMIT = 10**9
-"""The limit of all sources for a browser that is known: attempts that failed elsewhere must not keep it out."""
 
 log = structlog.get_logger()
 
 
 class SignInLimit:
     """Limits attempts to guess a token. A source is an IPv4 address, the /64 of IPv6 that one customer gets, or a known
-    browser. That is one that has signed in before; attackers who guess cannot keep it out."""
+    browser, which has signed in before. Attempts that failed elsewhere do not keep a known browser out, and its own do
+    not count elsewhere."""
 
     def __init__(self, operators: Operators) -> None:
         self._operators = operators
@@ -37,7 +36,7 @@ class SignInLimit:
 
     async def attempt(self, source: str, *, is_known: bool = False) -> float:
         """Count an attempt. Returns 0 if it may go on, else the seconds until it may be made again."""
-        of_all = NO_LIMIT if is_known else OF_ALL
+        of_all = None if is_known else OF_ALL
         try:
             wait = await self._operators.try_sign_in(source, of_source=OF_SOURCE, of_all=of_all, within=WITHIN)
             self._own.pop(source, None)
@@ -46,19 +45,19 @@ class SignInLimit:
             log.warning("sign_ins_counted_alone", error=str(error))
             return self._attempt_alone(source, of_all, time.monotonic())
 
-    async def forgive(self, source: str) -> None:
+    async def forgive(self, source: str, *, is_known: bool = False) -> None:
         """Do not count the last attempt: the token was right."""
         self._own.pop(source, None)
         try:
-            await self._operators.forgive_sign_in(source)
+            await self._operators.forgive_sign_in(source, among_all=not is_known)
         except LedgerUnavailable as error:
             log.warning("sign_in_still_counts", error=str(error))
 
-    def _attempt_alone(self, source: str, of_all: int, now: float) -> float:
+    def _attempt_alone(self, source: str, of_all: int | None, now: float) -> float:
         if now - self._own_since > WITHIN:
             self._own.clear()
             self._own_since = now
-        if self._own[source] >= OF_SOURCE or self._own.total() >= of_all:
+        if self._own[source] >= OF_SOURCE or (of_all is not None and self._own.total() >= of_all):
             return self._own_since + WITHIN - now
         self._own[source] += 1
         return 0.0

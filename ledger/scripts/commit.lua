@@ -133,13 +133,26 @@ local function record_events(c)
   end
 end
 
+-- Makes new deliveries of a lane due, and indexes the lane. If others were due before them, the index is as it has to be: many lanes
+-- of endpoints that are away are such. But it may be wrong if a script that added these deliveries before ended halfway.
+-- Returns: when the lane needs a worker (ms), or nil
+local function fill_lane(lane, ids)
+  touched_lanes[lane] = true
+  local due, time = {}, this_moment()
+  for i, id in ipairs(ids) do due[2 * i - 1], due[2 * i] = time, id end
+  local are_new = with_all("ZADD", k("due", lane), due) == #ids
+  local first = first_due(lane)
+  local indexed_at = are_new and first < now() and redis.call("ZSCORE", k("lanes"), lane)
+  local at = indexed_at and tonumber(indexed_at) or index_lane(lane, first)
+  touched_lanes[lane] = nil
+  return at
+end
+
 -- Makes deliveries due before they are written: if Redis then refuses to write one, a claim does not find it and drops it.
 local function fill_lanes()
   with_all("HSET", k("events"), indexed)
   for lane, ids in pairs(due) do
-    touch_all(lane, ids, now())
-    local at = index_lane(lane)
-    touched_lanes[lane] = nil  -- the lanes that share its capacity need not be indexed anew
+    local at = fill_lane(lane, ids)  -- the lanes that share its capacity need not be indexed anew
     if at and at <= now() then ready[#ready + 1] = lane end
   end
 end
@@ -178,12 +191,14 @@ end
 
 -- Ends leases of a lane, and sets when each payment is refreshed next.
 local function settle(lane, changes)
-  local imps, due, silent = {}, {}, {}
+  local imps, due, silent, tokens = {}, {}, {}, {}
   for i, c in ipairs(changes) do
     imps[i] = c.imp
     due[c.imp] = c.next_refresh and now() + c.next_refresh
     if c.is_silent then silent[#silent + 1] = c.imp end
+    tokens[c.token] = true
   end
+  for token in pairs(tokens) do end_turn(lane, token) end
   redis.call("HDEL", k("tries", lane), unpack(imps))
   with_all("SREM", k("silent", lane), silent)
   release_all(lane, imps, due)

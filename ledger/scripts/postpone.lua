@@ -34,4 +34,5 @@ if kind ~= "rejected" and kind ~= "hidden" then
 end
 -- An unknown payment waits for its turn, even if webhooks about it have come meanwhile.
 if to == "unknown/" .. m then redis.call("ZADD", k("due", to), "XX", "GT", int(now() + UNKNOWN_EVERY), imp) end
-return {index_and_kick(to)}
+end_turn(lane, token)
+return {announce({[lane] = true, [to] = true})}

@@ -18,7 +18,7 @@ local function tally(lane, sum)
   if since and tonumber(since) <= now() then
     sum.late = math.min(sum.late or since, since)
   elseif due > 0 then
-    local first = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
+    local first = first_due(lane)
     sum.paused = sum.paused + due
     sum.oldest_paused = math.min(sum.oldest_paused or first, first)
   end

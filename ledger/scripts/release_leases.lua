@@ -15,6 +15,7 @@ for lane, token_of in pairs(tokens) do
   for member in pairs(token_of) do members[#members + 1] = member end
   for member, token in pairs(tokens_of(lane, members)) do
     if token == token_of[member] then
+      end_turn(lane, token)
       held[#held + 1] = member
       due[member] = now()
     end

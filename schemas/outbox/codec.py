@@ -8,8 +8,8 @@ come as a second map, the stamp; they override the worker's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from operator import attrgetter
+from dataclasses import MISSING, fields
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgpack
@@ -39,8 +39,10 @@ KINDS: Mapping[str, type[Entry]] = {
 """The name of each kind of entry in its bytes."""
 
 _NAMES = {cls: tuple(one.name for one in fields(cls)) for cls in KINDS.values()}
+_PLACES = {cls: {name: place for place, name in enumerate(names)} for cls, names in _NAMES.items()}
+_DEFAULTS = {cls: {one.name: one.default for one in fields(cls) if one.default is not MISSING} for cls in _NAMES}
+_VALUES = {cls: itemgetter(*names) for cls, names in _NAMES.items()}
 _GETTERS = {cls: attrgetter(*names) for cls, names in _NAMES.items()}
-_COUNTS = {cls: len(names) for cls, names in _NAMES.items()}
 _HEADS = {cls: (VERSION, kind) for kind, cls in KINDS.items()}
 _BYTES = {cls: {one.name for one in fields(cls) if one.type == "bytes"} for cls in KINDS.values()}
 
@@ -72,15 +74,7 @@ def unpack_values(packed: bytes, stamp: bytes = b"") -> tuple[type[Entry], tuple
     """
     try:
         row = _unpacked(packed)
-        if type(row) is not tuple or stamp:
-            return _by_name(row, msgpack.unpackb(stamp) if stamp else {})
-        version, kind, values = row[0], row[1], row[2:]
-        if version != VERSION:
-            raise UnknownEntry(Reason.of("outbox_entry_of_other_version", version=repr(version)[:40], known=VERSION))
-        cls = KINDS[kind]
-        if len(values) != _COUNTS[cls]:
-            raise UnknownEntry(Reason.of("outbox_entry_unreadable", error=f"{kind}: {len(values)} ≠ {_COUNTS[cls]}"))
-        return cls, values
+        return _stamped(row, stamp) if isinstance(row, tuple) else _by_name(dict(row), stamp)
     except KeyError as error:
         raise UnknownEntry(Reason.of("outbox_entry_unknown", what=repr(error.args[0])[:80])) from None
     except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
@@ -96,18 +90,36 @@ def _unpacked(packed: bytes) -> Any:
         return msgpack.unpackb(packed, use_list=False, unicode_errors="surrogateescape")
 
 
-def _by_name(row: Any, stamp: Mapping[str, Any]) -> tuple[type[Entry], tuple[Any, ...]]:
-    if isinstance(row, tuple):
-        version, kind = row[0], row[1]
-        named = dict(zip(_NAMES[KINDS[kind]], row[2:], strict=True))
-    else:
-        named = dict(row)
-        version, kind = named.pop("v"), named.pop("kind")
+def _stamped(row: tuple[Any, ...], stamp: bytes) -> tuple[type[Entry], tuple[Any, ...]]:
+    """The class and the field values of an entry that a worker packed."""
+    version, kind, *values = row
+    cls = _known(version, kind)
+    if len(values) != len(_NAMES[cls]):
+        raise UnknownEntry(Reason.of("outbox_entry_unreadable", error=f"{kind}: {len(values)} ≠ {len(_NAMES[cls])}"))
+    if stamp:
+        places, packed_as_text = _PLACES[cls], _BYTES[cls]
+        for name, value in msgpack.unpackb(stamp).items():
+            values[places[name]] = _bytes(value) if name in packed_as_text else value
+    return cls, tuple(values)
+
+
+def _by_name(row: dict[str, Any], stamp: bytes) -> tuple[type[Entry], tuple[Any, ...]]:
+    """The class and the field values of an entry that a script packed; fields that it left out have their default."""
+    cls = _known(row.pop("v"), row.pop("kind"))
+    named = {**_DEFAULTS[cls], **row, **(msgpack.unpackb(stamp) if stamp else {})}
+    if len(named) != len(_NAMES[cls]):
+        raise UnknownEntry(Reason.of("outbox_entry_unreadable", error=f"{cls.__name__}: {len(named)} fields"))
+    for name in _BYTES[cls]:
+        named[name] = _bytes(named[name])
+    return cls, _VALUES[cls](named)
+
+
+def _known(version: Any, kind: Any) -> type[Entry]:
     if version != VERSION:
         raise UnknownEntry(Reason.of("outbox_entry_of_other_version", version=repr(version)[:40], known=VERSION))
-    cls = KINDS[kind]
-    named.update(stamp)
-    for name in _BYTES[cls] & named.keys():
-        if isinstance(named[name], str):  # scripts pack bytes as text, see `_unpacked`
-            named[name] = named[name].encode(errors="surrogateescape")
-    return cls, _GETTERS[cls](cls(**named))
+    return KINDS[kind]
+
+
+def _bytes(value: Any) -> Any:
+    """A field of bytes: scripts pack bytes as text, see `_unpacked`."""
+    return value.encode(errors="surrogateescape") if isinstance(value, str) else value

@@ -120,14 +120,57 @@ async def test_what_is_given_back_is_due_at_once(ledger: Ledger, driver: Driver)
 
 
 async def test_one_kick_a_lane_is_under_way_at_most(driver: Driver) -> None:
-    """Webhooks in a row kick once; the claim clears the flag first, so what comes after it kicks again."""
+    """Webhooks in a row kick once; a claim that finds nothing clears the flag, so what comes after it kicks again."""
     await driver.accept("imp_1")
     await driver.accept("imp_2")
     assert await _messages(driver, "refresh") == 1
-    await driver.claim()
+    for claimed in await driver.claim():
+        assert await driver.commit(claimed, paid(claimed.record.imp_uid)) == "ok"
+    assert await driver.claim() == ()
     assert not await driver.kicked(REFRESH)
     await driver.accept("imp_3")
     assert await driver.kicked(REFRESH)
+    assert await _messages(driver, "refresh") == 2
+
+
+@pytest.mark.parametrize("end", ["commit", "postpone", "release"])
+async def test_what_comes_during_a_turn_kicks_once_it_ends(ledger: Ledger, driver: Driver, end: str) -> None:
+    """However it ends: the worker that had the turn goes on with what has come meanwhile."""
+    await driver.accept("imp_1")
+    claimed = await driver.claim_one()
+    await driver.accept("imp_2")
+    assert await _messages(driver, "refresh") == 1
+    match end:
+        case "commit":
+            assert await driver.commit(claimed, paid("imp_1")) == "ok"
+        case "postpone":
+            await ledger.refresh_lane.postpone(claimed, "unknown", due_in=60, tries=1)
+        case "release":
+            ledger.leases.hold([claimed.lease])
+            await ledger.leases.release()
+    assert await _messages(driver, "refresh") == 2
+
+
+async def test_a_turn_that_takes_long_is_shared(driver: Driver) -> None:
+    """Once its time is over, a webhook kicks another worker; the end of the first turn does not end that one's."""
+    await driver.accept("imp_1")
+    first = await driver.claim_one()
+    await driver.forget_kicks()
+    await driver.accept("imp_2")
+    assert await _messages(driver, "refresh") == 2
+    second = await driver.claim_one()
+    await driver.accept("imp_3")
+    assert await driver.commit(first, paid("imp_1")) == "ok"
+    assert await _messages(driver, "refresh") == 2
+    assert await driver.commit(second, paid("imp_2")) == "ok"
+    assert await _messages(driver, "refresh") == 3
+
+
+async def test_many_payments_are_shared(driver: Driver) -> None:
+    """A worker with much to do is not alone with a lane."""
+    await asyncio.gather(*(driver.accept(f"imp_{n}") for n in range(17)))
+    assert len(await driver.claim()) == 17
+    await driver.accept("imp_more")
     assert await _messages(driver, "refresh") == 2
 
 
@@ -135,9 +178,9 @@ async def test_a_full_batch_kicks_again(driver: Driver) -> None:
     """A claim that leaves due work kicks the lane before it starts; one that takes all does not."""
     await asyncio.gather(*(driver.accept(f"imp_{n}") for n in range(5)))
     await driver.claim(limit=3)
-    assert await driver.kicked(REFRESH)
+    assert await _messages(driver, "refresh") == 2
     await driver.claim(limit=3)
-    assert not await driver.kicked(REFRESH)
+    assert await _messages(driver, "refresh") == 2
 
 
 async def test_a_kick_that_was_lost_is_sent_again(ledger: Ledger, driver: Driver) -> None:

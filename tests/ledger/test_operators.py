@@ -30,10 +30,23 @@ async def test_a_right_attempt_does_not_count(ledger: Ledger, driver: Driver) ->
     """Whoever signs in all day is never locked out; one that was forgotten meanwhile is not taken back."""
     for _ in range(20):
         assert await attempt(ledger, "a") == 0
-        await ledger.operators.forgive_sign_in("a")
+        await ledger.operators.forgive_sign_in("a", among_all=True)
     await driver.redis.delete(key("sign_ins"))
-    await ledger.operators.forgive_sign_in("a")
+    await ledger.operators.forgive_sign_in("a", among_all=True)
     assert await driver.redis.exists(key("sign_ins")) == 0
+
+
+async def test_a_source_may_have_only_its_own_limit(ledger: Ledger) -> None:
+    """Then it counts among all neither with an attempt that fails nor with one that succeeds."""
+    for n in range(4):
+        assert await attempt(ledger, str(n)) == 0
+    for _ in range(3):
+        assert await ledger.operators.try_sign_in("known", of_source=2, of_all=None, within=900.0) == 0
+        await ledger.operators.forgive_sign_in("known", among_all=False)
+    assert await ledger.operators.try_sign_in("known", of_source=1, of_all=None, within=900.0) == 0
+    assert await attempt(ledger, "the fifth") == 0
+    assert await attempt(ledger, "the sixth") > 890
+    assert await ledger.operators.try_sign_in("known", of_source=1, of_all=None, within=900.0) > 890
 
 
 async def test_attempts_are_forgotten(ledger: Ledger, driver: Driver) -> None:

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from typing import IO
 
+_SHARED = "WARM_PYTHON"
+"""The variable that has the socket of a shared server."""
 PROGRAMS = (
     "cli.commands", "cli.up", "console.server", "receiver.server", "sandbox.app", "workers.app",
     "history.alembic_scripts", "history.postgresql",
@@ -159,9 +161,18 @@ class WarmProcess:
             os.kill(self.pid, number)
 
 
+def share_server() -> None:
+    """Start a server for this process and for all processes that it starts from now on."""
+    os.environ[_SHARED] = server()
+
+
 @cache
 def server() -> str:
-    """The socket of this test run's server, which is started for the first call and ends with the run."""
+    """The socket of this test run's server. Unless one is shared, the first call starts it; it ends with the run."""
+    return os.environ.get(_SHARED) or _started()
+
+
+def _started() -> str:
     import shutil
     import tempfile
 

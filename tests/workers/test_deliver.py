@@ -30,8 +30,9 @@ from tests.support.subscribers import Behaviour, Subscriber
 from tests.support.waiting import PATIENCE
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
-from workers.deliver import MOST_OF_COMMIT, MOST_TAKEN_UP, Deliverer
+from workers.deliver import MOST_OF_COMMIT, Deliverer
 from workers.metrics import WorkerMetrics
+from workers.turns import MOST_TAKEN_UP
 
 SECRET = "whsec_" + "QUFB" * 8
 LANE = Lane("deliver", "ep_1")

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import structlog.testing
+
 from ledger.keys import Lane
-from workers.turns import Turns
+from schemas.errors import LedgerUnavailable
+from tests.support.reasons import because
+from workers.turns import MOST_TAKEN_UP, TakenUp, Turns
 
 LANE, OTHER = Lane("refresh", "shop"), Lane("refresh", "other")
 
@@ -58,3 +64,38 @@ def test_one_writes_while_the_next_looks_up() -> None:
         turns.let_next_begin(LANE, fourth)
         with turns.of(LANE) as fifth:
             assert fifth is not None
+
+
+async def test_a_process_with_much_to_do_takes_up_no_more() -> None:
+    """Nor does one that is stopping; it waits for the turns that are under way."""
+    may_end, worked = asyncio.Event(), list[str]()
+
+    async def work(lane: str) -> None:
+        await may_end.wait()
+        worked.append(lane)
+
+    taken_up = TakenUp(work)
+    lanes = [str(number) for number in range(MOST_TAKEN_UP)]
+    assert [taken_up.begin(lane) for lane in lanes] == [True] * MOST_TAKEN_UP
+    assert not taken_up.begin("one more")
+    finishing = asyncio.create_task(taken_up.finish(60))
+    await asyncio.sleep(0)
+    may_end.set()
+    await finishing
+    assert worked == lanes
+    assert not taken_up.begin("another")
+
+
+async def test_the_error_of_a_turn_that_was_taken_up_is_logged() -> None:
+    """Redis that is away is no bug of ours; both leave the lane to the sweep."""
+    errors = [LedgerUnavailable(because("Redis cannot be relied on")), KeyError("a bug")]
+
+    async def work(_: str) -> None:
+        raise errors.pop(0)
+
+    taken_up = TakenUp(work)
+    with structlog.testing.capture_logs() as lines:
+        assert taken_up.begin("refresh/shop")
+        assert taken_up.begin("refresh/shop")
+        await taken_up.finish(60)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("lane_left", "warning"), ("turn_broke", "error")]

@@ -41,7 +41,7 @@ def pages(
         if begun is None:
             log.warning("sign_in_refused", source=place)
             return _page(to, 403)
-        await limit.forgive(budget)
+        await limit.forgive(budget, is_known=device is not None)
         session, cookie = begun
         log.info("operator_signed_in", caller=session.caller.name, read_only=session.caller.read_only)
         return Redirect(to, session=cookie, device=devices.mark(visit.clock.now))

@@ -37,11 +37,13 @@ end
 -- Lua's stack holds 8000 values.
 local MOST_ARGUMENTS = 7000
 
--- A command with any number of arguments, in parts that fit on Lua's stack.
+-- A command with any number of arguments, in parts that fit on Lua's stack. Returns: the sum of its answers
 local function with_all(command, key, args)
+  local sum = 0
   for first = 1, #args, MOST_ARGUMENTS do
-    redis.call(command, key, unpack(args, first, math.min(first + MOST_ARGUMENTS - 1, #args)))
+    sum = sum + redis.call(command, key, unpack(args, first, math.min(first + MOST_ARGUMENTS - 1, #args)))
   end
+  return sum
 end
 
 -- Sets a key that expires after so many ms, unless it exists. A key that expires later than that was set before Redis' clock was put

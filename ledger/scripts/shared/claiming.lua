@@ -94,7 +94,7 @@ local function take_due(c, endpoint, limit, first_places)
   if math.max(wait_until, probe_until) > now() then wanted = 0 end
   if is_replay then
     wait_until = math.max(wait_until, probe_until)
-    local first = score(redis.call("ZRANGE", k("due", live), 0, 0, "WITHSCORES"))
+    local first = first_due(live)
     if first and first <= now() and wanted > 0 then
       wanted = 0
       wait_until = math.max(wait_until, now() + MAKE_WAY)

@@ -32,44 +32,46 @@ local function is_due_or_leased(lane, member)
   return due_at(lane, member) ~= nil or is_leased(lane, member)
 end
 
--- How many deliveries of an endpoint are leased, and when the first of these leases ends.
-local function leased_of_endpoint(lane)
-  local n, ends = 0, nil
-  for _, name in ipairs({lane, sibling(lane)}) do
-    local first = score(redis.call("ZRANGE", k("leased", name), 0, 0, "WITHSCORES"))
-    if first then
-      n = n + redis.call("ZCARD", k("leased", name))
-      ends = math.min(ends or first, first)
-    end
-  end
-  return n, ends
+-- When the first member of a lane is due that is not leased; nil if there is none.
+local function first_due(lane)
+  return score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
+end
+
+-- When the first lease of a lane ends; nil if it has none.
+local function first_end(lane)
+  return score(redis.call("ZRANGE", k("leased", lane), 0, 0, "WITHSCORES"))
 end
 
 -- Lanes that need a worker before the sweep would look by itself, and were not kicked -> when.
 local soon = {}
 
+-- When a lane whose capacity is used up has some again: when the first lease of its endpoint ends. nil if it has some now. `ends`: when the
+-- first lease of this lane ends
+local function has_capacity_at(lane, capacity, ends)
+  local other = sibling(lane)
+  local ends_there = other and first_end(other)
+  local n = (ends and redis.call("ZCARD", k("leased", lane)) or 0) + (ends_there and redis.call("ZCARD", k("leased", other)) or 0)
+  return n > 0 and n >= capacity and math.min(ends or ends_there, ends_there or ends) or nil
+end
+
 -- Records in `lanes` when a lane next needs a worker, or since when it has needed one: when its first member is due or its first lease
 -- ends, whichever is sooner. A lane whose `capacity` is used up waits until a lease ends. One with `not_before` (a breaker, a rate,
 -- Retry-After) waits until then, and one with `probe_until` for the probe that is under way. A `closed` lane needs no worker. A delivery
--- that an operator requested waits for none of these. Returns: the time (ms), or nil
-local function index_lane(lane)
+-- that an operator requested waits for none of these. `first`: when its first member is due, if the caller has read that.
+-- Returns: the time (ms), or nil
+local function index_lane(lane, first)
   local closed, not_before, probe_until, capacity, requested_at =
     unpack(redis.call("HMGET", k("lane", lane), "closed", "not_before", "probe_until", "capacity", "requested_at"))
   local at = tonumber(requested_at)
+  local ends = (at or not closed) and first_end(lane)
   if not at and not closed then
-    at = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
+    at = first or first_due(lane)
     if at then
-      at = math.max(at, tonumber(not_before or 0), tonumber(probe_until or 0))
-      if capacity then
-        local n, ends = leased_of_endpoint(lane)
-        if n > 0 and n >= tonumber(capacity) then at = ends end
-      end
+      at = capacity and has_capacity_at(lane, tonumber(capacity), ends)
+        or math.max(at, tonumber(not_before or 0), tonumber(probe_until or 0))
     end
   end
-  if requested_at or not closed then
-    local ends = score(redis.call("ZRANGE", k("leased", lane), 0, 0, "WITHSCORES"))
-    if ends and (not at or ends < at) then at = ends end
-  end
+  if ends and (not at or ends < at) then at = ends end
   soon[lane] = at and at < now() + SWEEP_REST_MS and at or nil
   if not at then
     redis.call("ZREM", k("lanes"), lane)

@@ -14,6 +14,11 @@ local function begin_claim(lane)
   return token, true
 end
 
+-- Ends the turn that began with the claim of this token, unless another claim began one since (see claim_payments.lua).
+local function end_turn(lane, token)
+  if redis.call("GET", k("kicked", lane)) == "turn " .. token then redis.call("DEL", k("kicked", lane)) end
+end
+
 -- Shortens the leases, probe and rate of a lane that were written before Redis' clock was put back. A lease or probe lasts for `ms` at
 -- most: one that ends later than that now ends in `ms`, unless its worker renews it. Returns: whether anything was shortened
 local function shorten(lane, ms)
