@@ -119,7 +119,8 @@ class Postgres:
     def create(self, database: str = "") -> str:
         """A new, empty database, with a name of its own unless one is given; its URL."""
         database = database or f"history_{next(self._names)}"
-        self.execute(f'CREATE DATABASE "{database}"', "postgres")
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            create_database(connection, database)
         return self.url(database)
 
     def execute(self, statement: str, database: str) -> None:
@@ -159,6 +160,13 @@ class Postgres:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+
+def create_database(connection: psycopg.Connection, name: str, template: str = "template1") -> None:
+    """A new database, as the template is, of the server of this connection. Its files are copied, as all versions did
+    before 15: to log every page takes twice as long."""
+    strategy = "STRATEGY FILE_COPY" if connection.info.server_version >= 150_000 else ""
+    connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {strategy}'.encode())
 
 
 @cache
