@@ -16,12 +16,12 @@ from runtime.history_url import parse
 from schemas.errors import Conflict, NotFound
 from tests.ledger.changing_operations import LANE, OPERATIONS, REPLAYED, Operation, shown
 from tests.ledger.test_acl import CALLED
-from tests.ledger.test_halfway import Halfway, halfway, is_done
+from tests.ledger.test_halfway import Halfway, halfway, is_done, modules_redis
 from tests.support.histories import OUTBOX, make_tables, record_all
 from tests.support.history_rows import differences, rows_in, rows_of_ledger
 from tests.support.ledger_state import LedgerState
 
-__all__ = ["halfway"]
+__all__ = ["halfway", "modules_redis"]
 
 MOST_ROUNDS = 20
 UNCALLED = "echo"
