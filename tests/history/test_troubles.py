@@ -101,7 +101,7 @@ async def test_whoever_is_cancelled_ends(history_url: str) -> None:
 
     asking = {asyncio.create_task(ask()) for _ in range(connection.POOL)}
     for _ in range(150):
-        await asyncio.sleep(rng.uniform(0, 0.004))
+        await asyncio.sleep(rng.uniform(0, 0.01))
         asking.add(asyncio.create_task(ask()))
         cancelled = asking.pop()
         cancelled.cancel()
