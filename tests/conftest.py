@@ -26,6 +26,7 @@ from tests.support.sentinels import Watched
 
 pytest_plugins = ("tests.support.schedule",)
 in_memory.use_memory()  # before anybody asks where temporary files are
+postgres.share_empty_cluster()  # before this process starts others
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

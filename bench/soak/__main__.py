@@ -42,7 +42,7 @@ async def _run(machine: Machine, times: Times, options: argparse.Namespace) -> t
     """Plays the run, and writes the page where that is wanted."""
     async with AsyncExitStack() as stack:
         photographer = await stack.enter_async_context(camera(page.IMAGES)) if options.write else NoPictures()
-        stage = await stack.enter_async_context(staged(machine, quick=times.quick))
+        stage = await stack.enter_async_context(staged(machine, times))
         outcome = await play(stage, times, options.seed, photographer)
         found = checks(outcome, times)
         if options.write:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from bench.machine import ROOT
 from bench.soak.kept import Kept
 from bench.soak.outcome import EXPECTED, Outcome
-from bench.soak.stage import SHARE_TRACED
 from bench.soak.times import Times
 from tests.support.headings import anchors
 from tests.support.prometheus import DOCS
@@ -28,16 +27,16 @@ class Check:
 
 def checks(outcome: Outcome, times: Times) -> list[Check]:
     """All of them, in the order of the run."""
-    return [*(_memory(outcome) if times.judges_memory else ()), *_others(outcome)]
+    return [*(_memory(outcome) if times.judges_memory else ()), *_others(outcome, times)]
 
 
-def _others(outcome: Outcome) -> list[Check]:
+def _others(outcome: Outcome, times: Times) -> list[Check]:
     return [
         Check("no alert is pending or fires under steady load", not outcome.alerts_in_peace,
               ", ".join(sorted(outcome.alerts_in_peace)) or "none"),
         *_alerts(outcome),
         Check("webhooks are spooled while Redis is away", outcome.spooled > 0, f"{outcome.spooled:,.0f} in the spool"),
-        *_kept(outcome.kept),
+        *_kept(outcome.kept, times.traced),
     ]  # fmt: skip
 
 
@@ -66,14 +65,14 @@ def _alerts(outcome: Outcome) -> Iterator[Check]:
         yield Check(f"{one.name} ends again", one.ended is not None, ended)
 
 
-def _kept(kept: Kept) -> Iterator[Check]:
+def _kept(kept: Kept, traced: float) -> Iterator[Check]:
     yield Check("every webhook is acknowledged", not kept.refused, f"{kept.refused} of {kept.sent:,} refused")
     yield Check("every payment's callback comes", not kept.missing, f"{kept.missing} of {kept.sent:,} missing")
     wrong = {name: count for name, count in kept.history.items() if count != kept.sent}
     found = ", ".join(f"{count:,} {name}" for name, count in kept.history.items())
     yield Check("history has each once", not wrong, found)
-    share = kept.sent * SHARE_TRACED
+    share = kept.sent * traced
     off = abs(kept.traced - share)
     near = off <= MOST_UNTRACED_NOISE * share**0.5
-    yield Check("1 % of the webhooks are traced", near, f"{kept.traced} traces")
+    yield Check(f"{traced * 100:g} % of the webhooks are traced", near, f"{kept.traced} traces")
     yield Check("each trace goes to the callback", not kept.traces_incomplete, f"{kept.traces_incomplete} do not")

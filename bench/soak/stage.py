@@ -13,6 +13,7 @@ from typing import Any
 from bench.full_histories import NO_POSTGRES, postgres
 from bench.machine import BenchProcess, Machine, free_port, wait_until
 from bench.soak.stand_ins import ListingIamport, Payments
+from bench.soak.times import Times
 from bench.stubs import Arrivals, SubscriberStandIn, serve
 from bench.systems import RelaySystem
 from tests.support import prometheus
@@ -23,7 +24,6 @@ from tests.support.prometheus import Prometheus
 WORKERS = 2
 TOKEN = "a-token-that-only-soak-runs-use"
 MAXMEMORY = "256mb"
-SHARE_TRACED = 0.01
 EXPORT_DELAY = 1.0
 """Seconds for which spans wait in a process before they are exported."""
 SETTINGS = {
@@ -32,7 +32,6 @@ SETTINGS = {
     "RELAY_LEDGER_RETENTION": "1m",
     "RELAY_RECONCILE_EVERY": "2m",
     "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
-    "OTEL_TRACES_SAMPLER_ARG": str(SHARE_TRACED),
     "OTEL_BSP_SCHEDULE_DELAY": f"{EXPORT_DELAY * 1000:.0f}",
 }
 
@@ -57,7 +56,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(machine: Machine, *, quick: bool) -> AsyncIterator[Stage]:
+async def staged(machine: Machine, times: Times) -> AsyncIterator[Stage]:
     """Everything started and ready; ended afterwards. Raises `Missing`."""
     program = shutil.which("prometheus")
     if program is None:
@@ -70,11 +69,12 @@ async def staged(machine: Machine, *, quick: bool) -> AsyncIterator[Stage]:
         api, iamport = await serve(partial(ListingIamport, Payments()))
         port, subscriber = await serve(SubscriberStandIn, arrivals)
         async with Collector() as collector:
-            settings = SETTINGS | {"RELAY_HISTORY_URL": history_url, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+            settings = SETTINGS | {"OTEL_TRACES_SAMPLER_ARG": str(times.traced)}
+            settings |= {"RELAY_HISTORY_URL": history_url, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
             relay = RelaySystem(machine, settings, workers=WORKERS)
             await relay.start(api, [f"http://127.0.0.1:{port}/0"])
             console = relay.start_console()
-            watcher, process = _watcher(machine, program, relay, console, quick=quick)
+            watcher, process = _watcher(machine, program, relay, console, quick=times.quick)
             await watcher.ready()
             yield Stage(
                 machine, relay, database, history_url, watcher, process.pid, f"http://127.0.0.1:{console}", arrivals,

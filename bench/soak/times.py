@@ -13,12 +13,14 @@ SHORTEST_JUDGED = 300.0
 @dataclass(frozen=True, slots=True)
 class Times:
     """Seconds: of the load whose memory is compared (`steady`), of Redis' absence at least (`away`), and of load after
-    all alerts have ended (`after`). `quick`: Prometheus looks every second, and alerts fire after one."""
+    all alerts have ended (`after`). `traced` is the share of the webhooks that are traced. `quick`: Prometheus looks
+    every second, and alerts fire after one."""
 
     steady: float = 600.0
     away: float = 60.0
     after: float = 30.0
     per_second: int = 100
+    traced: float = 0.01
     quick: bool = False
 
     @property
@@ -42,4 +44,5 @@ class Times:
         return 60.0 if self.quick else 240.0
 
 
-QUICK = Times(steady=6.0, away=3.0, after=2.0, quick=True)
+QUICK = Times(steady=6.0, away=3.0, after=2.0, per_second=20, traced=0.05, quick=True)
+"""A fifth of the load, of which as many webhooks are traced: enough to see that they are."""

@@ -23,7 +23,7 @@ Known = dict[tuple[str, str], str]
 
 async def busy(house: House, seconds: float) -> None:
     """Some load, and its end."""
-    load = house.load(60)
+    load = house.load(20)
     posting = asyncio.create_task(load.run())
     await asyncio.sleep(seconds)
     load.stop()
@@ -69,7 +69,7 @@ async def test_an_emptied_ledger_is_put_back(
         await until(recorded, "history has everything")
         before, sent = await events(house), sum(house.subscriber.taken.values())
         await redis_of(house.ledger).flushdb()
-        load = house.load(30)
+        load = house.load(15)
         posting = asyncio.create_task(load.run())
         await asyncio.sleep(2)
         await house.restore()

@@ -33,8 +33,8 @@ async def test_leases_order_and_ids_hold_across_machines(
             house.workers[number] = house.start_worker(number, CLOCK_OFF=off, PYTHONPATH=path)
         for worker in house.workers:
             await worker.logged("worker_ready")
-        house.subscriber.trouble.seconds = 0.2
-        load = house.load(40)
+        house.subscriber.trouble.seconds = 0.8
+        load = house.load(10)
         posting = asyncio.create_task(load.run())
         await asyncio.sleep(2)
         house.ways["worker-0"].cut()

@@ -24,16 +24,16 @@ async def test_a_short_storm_loses_nothing(
     history: HistoryDatabase,
 ) -> None:
     """While receiver, worker, Redis and history are killed, paused and filled, every webhook becomes one event."""
-    made = await storm(processes, own_redis, free_port, seed, rate=30, names=SHORT, pause=0.5, history=history)
+    made = await storm(processes, own_redis, free_port, seed, rate=10, names=SHORT, pause=0.5, history=history)
     assert made.broken == []
     assert (made.lost, made.most_ids, made.given_up) == (0, 1, 0)
-    assert made.accepted > 300
+    assert made.accepted > 100
 
 
 async def test_a_failover_loses_nothing(
     processes: Processes, free_port: Callable[[], int], watched: Watched, seed: int, history: HistoryDatabase
 ) -> None:
     """The primary dies under load, its replica takes over: everything reconnects by itself, and nothing is lost."""
-    made = await failovers(processes, watched, free_port, seed, rate=20, times=1, pause=1.0, history=history)
+    made = await failovers(processes, watched, free_port, seed, rate=10, times=1, pause=1.0, history=history)
     assert made.broken == []
     assert (made.lost, made.most_ids, made.given_up) == (0, 1, 0)

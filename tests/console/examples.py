@@ -90,14 +90,15 @@ def paid(imp_uid: str, **fields: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def worked(step: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """This step of a worker is taken over and over, also where Redis was too slow for one."""
+async def worked(step: Callable[[], Awaitable[object]], every: float = 0.02) -> AsyncIterator[None]:
+    """This step of a worker is taken over and over, with so many seconds in between, also where Redis was too slow for
+    one."""
 
     async def work() -> None:
         while True:
             with suppress(LedgerUnavailable):
                 await step()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(every)
 
     task = asyncio.create_task(work())
     try:

@@ -89,14 +89,16 @@ async def test_all_that_begin_alike_are_found(
     monkeypatch.setattr(named_payments, "NUMBERS", tuple((one, most) for one, _ in named_payments.NUMBERS))
     orders: dict[str, str] = {}
     typed = set()
+    rows: list[e.Entry] = []
     for number in range(90):
         order = ("ab", f"ab-{number * 37 % 90:02d}", f"ab-{number // 4:02d}", f"c-{number}", f"c-{number}")[number % 5]
         imp_uid = f"ab_{number:03d}" if number % 10 in (1, 4) else f"imp_{number:03d}"
         buyer = {"buyer_name": "김 ab 민수"} if number % 10 == 3 else {}
         typed |= {imp_uid} if buyer and order != "ab" else set()
         at = NOW + number * 13 % 60 + (1000 if order.startswith("c") and number > 45 else 0)
-        await record(of_payment(number, at=at, merchant_uid=order, imp_uid=imp_uid, **buyer))
+        rows += of_payment(number, at=at, merchant_uid=order, imp_uid=imp_uid, **buyer)
         orders[imp_uid] = order
+    await record(rows)
     begins = {imp_uid for imp_uid, order in orders.items() if imp_uid.startswith("ab") or order.startswith("ab")}
     whole = {imp_uid for imp_uid, order in orders.items() if order == "ab"}
     for limit in (3, 20, 200):

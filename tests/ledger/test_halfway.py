@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -88,11 +88,22 @@ class Halfway:
         return found
 
 
+@pytest.fixture(scope="module")
+def modules_redis(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[RedisServer]:
+    """A Redis of this module's own, whose users it may change."""
+    server = RedisServer(free_port(), tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
 @pytest.fixture
-async def halfway(own_redis: RedisServer) -> AsyncIterator[Halfway]:
+async def halfway(modules_redis: RedisServer) -> AsyncIterator[Halfway]:
     """An empty ledger with an endpoint; what it leaves behind must be in order."""
-    limited = Limited(own_redis)
-    ledger, administrator = limited.ledger(), Ledger.connect(own_redis.url, own_redis.url.replace("/0", "/1"))
+    modules_redis.empty()
+    limited = Limited(modules_redis)
+    open_ledger(limited.admin)
+    ledger, administrator = limited.ledger(), Ledger.connect(modules_redis.url, modules_redis.queue_url)
     driver = Driver(ledger)
     driver.redis = redis_of(administrator)
     await driver.subscribe()

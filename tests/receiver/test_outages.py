@@ -25,14 +25,16 @@ from tests.support.waiting import until
 
 
 class Load:
-    """Clients that post one webhook after the other, each for a payment of its own, until they are stopped.
+    """Clients that post one webhook after the other, each for a payment of its own, until they are stopped; ``pause``
+    seconds pass before a client's next one.
 
     aiohttp needs a sixth of the CPU that httpx does, which the receiver needs more.
     """
 
-    def __init__(self, receiver: Receiver, clients: int = 16) -> None:
+    def __init__(self, receiver: Receiver, clients: int = 16, pause: float = 0.0) -> None:
         self._url = f"{receiver.url}/webhooks"
         self._clients = clients
+        self._pause = pause
         self._stopping = False
         self._number = 0
         self.statuses: Counter[int] = Counter()
@@ -71,6 +73,7 @@ class Load:
             self.statuses[status] += 1
             if status == 200:
                 self.acknowledged.add(f"imp_{number}")
+            await asyncio.sleep(self._pause)
 
 
 async def drained(receiver: Receiver) -> None:
@@ -156,7 +159,7 @@ async def test_redis_full_and_read_only(
     receiver = await start(processes, free_port(), own_redis.url)
     async with (
         redis.asyncio.Redis.from_url(own_redis.url, decode_responses=True) as client,
-        Load(receiver, clients=4) as load,
+        Load(receiver, clients=4, pause=0.02) as load,
     ):
         await load.acknowledges(50)
         await client.config_set("maxmemory", "1mb")

@@ -9,19 +9,25 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
+import psycopg
+
 from history import History
 from ledger import Ledger
 from runtime import history_url
+from tests.support.postgres import create_database
 
 OUTBOX = "ldg_test:00"
 """What `record_all` calls the outbox in history."""
 _tables: list[Path] = []
 """A file with all tables, once there is one."""
+_TABLES = "tables"
+"""The database of a server that has them."""
 
 
 async def make_tables(url: str) -> None:
-    """Make the tables of an empty history in a file that does not exist yet; PostgreSQL's are left to `prepare`."""
+    """Make the tables of an empty history, in a file that does not exist yet or in an empty database of PostgreSQL."""
     if not url.startswith("sqlite:///"):
+        await _replace_database(url)
         return
     if not _tables:
         folder = Path(mkdtemp(prefix="relay-history-"))
@@ -29,6 +35,17 @@ async def make_tables(url: str) -> None:
         await _prepared(f"sqlite:///{folder}/history.db")
         _tables.append(folder / "history.db")
     shutil.copy(_tables[0], url.removeprefix("sqlite:///"))
+
+
+async def _replace_database(url: str) -> None:
+    """Let an empty database be a copy of one that has all tables; the first one makes that."""
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [_TABLES]).fetchall():
+            create_database(connection, _TABLES)
+            await _prepared(f"{server}/{_TABLES}")
+        connection.execute(f'DROP DATABASE "{name}"'.encode())
+        create_database(connection, name, _TABLES)
 
 
 async def _prepared(url: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history.connection import Database, open_database
 from runtime.history_url import parse
-from tests.support import stored_payments
+from tests.support import stored_payments, stored_rows
 from tests.support.ledger_state import LedgerState
 
 PATIENCE = 60.0
@@ -78,10 +78,12 @@ async def rows_of_ledger(state: LedgerState) -> Rows:
     rows.notifications |= await stored_payments.kept(state.redis)
     for identity, record in (await stored_payments.records(state.redis)).items():
         rows.payments[identity] = (int(record["sequence"]), record["status"])
-    for identity, event in (await state.rows("evt")).items():
-        rows.events[identity] = (event["imp_uid"], int(event["sequence"]), event["type"])
-    for identity, delivery in (await state.rows("dlv")).items():
-        rows.deliveries[identity] = (delivery["state"], int(delivery.get("made", 0)))
+    for name, row in (await stored_rows.read_all(state.redis)).items():
+        kind, _, identity = name.partition(":")
+        if kind == "evt":
+            rows.events[identity] = (row["imp_uid"], int(row["sequence"]), row["type"])
+        elif kind == "dlv":
+            rows.deliveries[identity] = (row["state"], int(row.get("made", 0)))
     return rows
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import redis
@@ -35,22 +35,8 @@ class Cluster:
     def start(self) -> None:
         """Start all nodes and wait until they agree."""
         self.primaries, self.replicas = ([self._start_node() for _ in range(count)] for count in self._counts)
-        self._set_timeout(_FORMING_TIMEOUT_MS)
-        for number, port in enumerate(self.primaries):
-            with client(port) as primary:
-                first, last = (place * SLOTS // len(self.primaries) for place in (number, number + 1))
-                primary.execute_command("CLUSTER ADDSLOTS", *range(first, last))
-                primary.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-        for port, other in itertools.combinations(self.nodes, 2):
-            with client(port) as one:
-                one.execute_command("CLUSTER MEET", "127.0.0.1", other)
-        until_now(self._acquainted, "the nodes know each other")
-        self._set_timeout(NODE_TIMEOUT_MS)
-        until_now(self._formed, "the cluster forms")
-        for replica, its_primary in zip(self.replicas, self.primaries, strict=False):
-            with client(replica) as one:
-                one.execute_command("CLUSTER REPLICATE", self.id_of(its_primary))
-        until_now(self._replicated, "the replicas have caught up")
+        with ExitStack() as stack:
+            self._form({port: stack.enter_context(client(port)) for port in self.nodes})
         self.slot = self.slot_of(0)
         self.owner = self.owner_of(0)
         self.others = [port for port in self.primaries if port != self.owner]
@@ -60,6 +46,23 @@ class Cluster:
                 primaries = redis.RedisCluster.PRIMARIES
                 acks = all_of_them.execute_command("WAIT", 1, _FORMING_TIMEOUT_MS, target_nodes=primaries)
                 assert acks == len(self.replicas), "a replica does not have it"
+
+    def _form(self, clients: Mapping[int, redis.Redis]) -> None:
+        """Have the nodes, each with a client, share the slots and follow each other."""
+        _set_timeout(clients, _FORMING_TIMEOUT_MS)
+        for number, port in enumerate(self.primaries):
+            first, last = (place * SLOTS // len(self.primaries) for place in (number, number + 1))
+            clients[port].execute_command("CLUSTER ADDSLOTS", *range(first, last))
+            clients[port].execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for port, other in itertools.combinations(clients, 2):
+            clients[port].execute_command("CLUSTER MEET", "127.0.0.1", other)
+        until_now(lambda: _acquainted(clients), "the nodes know each other")
+        _set_timeout(clients, NODE_TIMEOUT_MS)
+        until_now(lambda: _formed(clients), "the cluster forms")
+        for replica, its_primary in zip(self.replicas, self.primaries, strict=False):
+            identity = clients[its_primary].execute_command("CLUSTER MYID")
+            clients[replica].execute_command("CLUSTER REPLICATE", identity)
+        until_now(lambda: all(_has_caught_up(clients[port]) for port in self.replicas), "the replicas have caught up")
 
     def stop(self) -> None:
         """End all nodes."""
@@ -117,32 +120,6 @@ class Cluster:
         self.nodes[port].start()
         return port
 
-    def _set_timeout(self, milliseconds: int) -> None:
-        for port in self.nodes:
-            with client(port) as one:
-                one.config_set("cluster-node-timeout", milliseconds)
-
-    def _acquainted(self) -> bool:
-        for port in self.nodes:
-            with client(port) as one:
-                known = one.cluster("NODES")
-            if len(known) != len(self.nodes) or any("handshake" in node["flags"] for node in known.values()):
-                return False
-        return True
-
-    def _formed(self) -> bool:
-        return all(
-            info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) == len(self.nodes)
-            for info in map(_cluster_info, self.nodes)
-        )
-
-    def _replicated(self) -> bool:
-        for port in self.replicas:
-            with client(port) as one:
-                if one.info("replication").get("master_link_status") != "up":
-                    return False
-        return True
-
 
 @contextmanager
 def client(port: int) -> Iterator[redis.Redis]:
@@ -151,7 +128,24 @@ def client(port: int) -> Iterator[redis.Redis]:
         yield one
 
 
-def _cluster_info(port: int) -> dict[str, str]:
-    with client(port) as one:
-        info: dict[str, str] = one.cluster("INFO")
-    return info
+def _set_timeout(clients: Mapping[int, redis.Redis], milliseconds: int) -> None:
+    for one in clients.values():
+        one.config_set("cluster-node-timeout", milliseconds)
+
+
+def _acquainted(clients: Mapping[int, redis.Redis]) -> bool:
+    return all(
+        len(known) == len(clients) and not any("handshake" in node["flags"] for node in known.values())
+        for known in (one.cluster("NODES") for one in clients.values())
+    )
+
+
+def _formed(clients: Mapping[int, redis.Redis]) -> bool:
+    return all(
+        info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) == len(clients)
+        for info in (one.cluster("INFO") for one in clients.values())
+    )
+
+
+def _has_caught_up(replica: redis.Redis) -> bool:
+    return bool(replica.info("replication").get("master_link_status") == "up")

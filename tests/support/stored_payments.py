@@ -68,13 +68,9 @@ async def waiting(client: Any) -> dict[str, tuple[Notification, str]]:
 
 async def kept(client: Any) -> dict[str, str]:
     """The outcome of all notifications that the ledger holds, those that wait and those that are settled."""
-    found = {
-        name.decode()[2:]: unpack_settled(value).outcome
-        async for _, row in rows(client)
-        for name, value in row.items()
-        if name.startswith(b"s:")
-    }
-    return found | dict.fromkeys(await waiting(client), "pending")
+    fields = [field async for _, row in rows(client) for field in row.items()]
+    settled = {name.decode()[2:]: unpack_settled(value).outcome for name, value in fields if name.startswith(b"s:")}
+    return settled | {name.decode()[2:]: "pending" for name, _ in fields if name.startswith(b"n:")}
 
 
 async def settled(client: Any) -> dict[str, Notification]:

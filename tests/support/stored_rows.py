@@ -31,6 +31,12 @@ _EVENT, _DELIVERY = _names("rows.lua", "EVENT"), _names("deliveries.lua", "DELIV
 
 async def read(client: Any, kind: str) -> dict[str, Row]:
     """All events (`evt`), deliveries (`dlv`) or objects (`snaps`, by payment), taken out of their rows."""
+    found = await read_all(client)
+    return {name.partition(":")[2]: row for name, row in found.items() if name.startswith(f"{kind}:")}
+
+
+async def read_all(client: Any) -> dict[str, Row]:
+    """All of them, each by its kind, a colon, and its name."""
     found: dict[str, Row] = {}
     index: dict[bytes, bytes] = {}
     async for _, row in hashes(client, "events"):
@@ -38,7 +44,7 @@ async def read(client: Any, kind: str) -> dict[str, Row]:
     for start in ("pay", "evt"):
         async for name, row in hashes(client, start, "*"):
             found |= taken_apart(name, row, index)
-    return {name.partition(":")[2]: row for name, row in found.items() if name.startswith(f"{kind}:")}
+    return found
 
 
 async def hashes(client: Any, *parts: str) -> AsyncIterator[tuple[str, dict[bytes, bytes]]]:

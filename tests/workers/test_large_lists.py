@@ -7,15 +7,20 @@ import gzip
 import pytest
 import structlog.testing
 
+from iamport import http_exchange
 from iamport.http_exchange import LARGEST_RESPONSE
 from schemas import wire
 from tests.support.iamport_stub import Asked, always, http, payment, well
 from tests.support.reasons import said
 from tests.workers.test_reconcile import DAY, DEFAULT, NOW, Books, books
+from workers import list_pages
 
 __all__ = ["books"]
 
 SPAN = 20 * DAY
+SMALLER = 16
+"""By so much less than i'mport's largest answer is what most of these tests let it be, and so are their payments."""
+LARGEST = LARGEST_RESPONSE // SMALLER
 
 
 class Listing:
@@ -38,6 +43,16 @@ class Listing:
         if self.most is not None and len(page) > self.most:
             return http(504)
         return well({"total": len(rows), "previous": 0, "next": 0, "list": page})
+
+
+@pytest.fixture
+def small_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer may be longer than `LARGEST`: what becomes of one that is costs less."""
+    for module in (http_exchange, list_pages):
+        monkeypatch.setattr(module, "LARGEST_RESPONSE", LARGEST)
+
+
+small = pytest.mark.usefixtures("small_answers")
 
 
 @pytest.fixture
@@ -67,9 +82,10 @@ async def test_pages_that_are_too_large(books: Books, listing: Listing) -> None:
     assert len(listing.asked) < 12
 
 
+@small
 async def test_the_size_that_worked_is_remembered(books: Books, listing: Listing) -> None:
     """The next day's comparison of everything does not begin with what was too large the day before."""
-    books.listed = [paid(number, NOW - SPAN + number * SPAN / 950, 18_000) for number in range(950)]
+    books.listed = [paid(number, NOW - SPAN + number * SPAN / 950, 18_000 // SMALLER) for number in range(950)]
     await books.steps()
     listing.asked.clear()
     with structlog.testing.capture_logs() as told:
@@ -78,13 +94,15 @@ async def test_the_size_that_worked_is_remembered(books: Books, listing: Listing
     assert listing.asked[0][1] < 1000
 
 
+@small
 async def test_large_payments_of_one_second(books: Books, listing: Listing) -> None:
     """If the window cannot be shorter, the pages are: no payment is skipped, even if all come at once."""
-    books.listed = [paid(number, NOW - 100, 200_000) for number in range(120)]
+    books.listed = [paid(number, NOW - 100, 200_000 // SMALLER) for number in range(120)]
     assert await books.steps() == 900
     assert await found(books) == {f"imp_{number}" for number in range(120)}
 
 
+@small
 @pytest.mark.parametrize("compressed", [False, True])
 async def test_a_payment_that_no_page_can_hold(books: Books, listing: Listing, compressed: bool) -> None:
     """It is left out, and looked at by itself, as its name is at the beginning; those around it are compared."""
@@ -95,7 +113,7 @@ async def test_a_payment_that_no_page_can_hold(books: Books, listing: Listing, c
         return http(400 if past_the_end else 200, gzip.compress(body, 1), {"content-encoding": "gzip"})
 
     books.stub.reply = show if compressed else listing
-    books.listed = [paid(number, NOW - 100, LARGEST_RESPONSE if number == 1 else 0) for number in range(3)]
+    books.listed = [paid(number, NOW - 100, LARGEST if number == 1 else 0) for number in range(3)]
     with structlog.testing.capture_logs() as told:
         assert await books.steps() == 900
     assert await found(books) == {"imp_0", "imp_1", "imp_2"}
@@ -103,15 +121,16 @@ async def test_a_payment_that_no_page_can_hold(books: Books, listing: Listing, c
     assert (await books.run()).last_success == NOW
 
 
+@small
 async def test_a_list_that_never_ends_is_left(books: Books, listing: Listing) -> None:
     """An answer that is too large and holds no payment, whatever is asked, is i'mport failing; one that does not say
     how many rows there are costs its second."""
     books.listed = [paid(number, NOW - 100 - number) for number in range(3)]
-    books.stub.reply = always(http(200, b" " * (LARGEST_RESPONSE + 1)))
+    books.stub.reply = always(http(200, b" " * (LARGEST + 1)))
     while not await books.step(DEFAULT, NOW):
         pass
     assert "longer than" in said((await books.run()).trouble)
-    endless = b'{"code":0,"response":{"list":[{"imp_uid":"imp_9"}], "total":7, "x":"' + b"x" * LARGEST_RESPONSE
+    endless = b'{"code":0,"response":{"list":[{"imp_uid":"imp_9"}], "total":7, "x":"' + b"x" * LARGEST
 
     def show(asked: Asked) -> bytes:
         query = dict(asked.query)
@@ -178,10 +197,11 @@ async def test_parts_of_a_page_hold_what_the_page_holds(books: Books, listing: L
     assert (run.compared, run.missing) == (99, 99)
 
 
+@small
 @pytest.mark.parametrize("deliver", [False, True])
 async def test_a_payment_that_no_page_can_hold_is_found_by_hand(books: Books, listing: Listing, deliver: bool) -> None:
     """Its refresh is silent if the run is, like that of any other, and it does not count as missing."""
-    books.listed = [paid(0, NOW - 100, LARGEST_RESPONSE)]
+    books.listed = [paid(0, NOW - 100, LARGEST)]
     run = await books.by_hand(deliver=deliver)
     while await books.step(run.id, NOW) == 0:
         pass
@@ -191,10 +211,11 @@ async def test_a_payment_that_no_page_can_hold_is_found_by_hand(books: Books, li
     assert (await books.run(run.id)).missing == 0
 
 
+@small
 @pytest.mark.parametrize("left", [1, 3, 17, 29])
 async def test_rows_that_leave_a_second_while_it_is_paged_through(books: Books, listing: Listing, left: int) -> None:
     """A payment that changes meanwhile is listed elsewhere, and the others move ahead: none of them is missed."""
-    books.listed = [paid(number, NOW - 100, 1_500_000) for number in range(30)]
+    books.listed = [paid(number, NOW - 100, 1_500_000 // SMALLER) for number in range(30)]
     pages = 0
 
     def change(asked: Asked) -> bytes:
