@@ -39,9 +39,11 @@ def serve(path: str) -> None:
     """Carry out calls until the other end of standard input is closed."""
     from importlib import import_module
 
+    gc.disable()  # as `runtime.garbage.importing` says
     for module in PROGRAMS:
         import_module(module)
     gc.freeze()  # so that no fork's collector touches, and thereby copies, what all share
+    gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{path}.new")
