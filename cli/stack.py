@@ -7,9 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from urllib.parse import quote
-
-import httpx
 
 from cli.data_dir import DataDir
 from cli.embedded import answers, arguments, find_server
@@ -100,7 +99,7 @@ class LocalStack:
         """Starts `python -m module` on its port; it is ready once it answers at this path. Raises `CommandFailed`."""
         port = str(self._addresses.ports[name])
         child = Child(name, (sys.executable, "-m", module), self._environ | {"HOST": "127.0.0.1", "PORT": port} | extra)
-        await self._start(child, lambda: _responds(f"http://127.0.0.1:{port}{path}"))
+        await self._start(child, lambda: _responds(self._addresses.ports[name], path))
 
     async def worker(self) -> None:
         """Starts a worker; it is ready once it logs so. Raises `CommandFailed`."""
@@ -120,8 +119,13 @@ class LocalStack:
         child.up = True
 
 
-def _responds(url: str) -> bool:
+def _responds(port: int, path: str) -> bool:
+    """Whether a server answers. It is asked often: a client of httpx would read all certificates each time."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code < 500
-    except httpx.TransportError:
+        connection.request("GET", path)
+        return connection.getresponse().status < 500
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()

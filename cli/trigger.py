@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from cli.client import NO_PROXY, CallFailed, RelayLocation, exit_on_error, path_part
+from cli.client import CallFailed, RelayLocation, exit_on_error, http_client, path_part
 from cli.output import Json, print_list, print_result
 from schemas import wire
 
@@ -59,7 +59,7 @@ def _ask(url: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
     """The sandbox's answer. Raises `CallFailed`."""
     address = f"{url.rstrip('/')}/_sandbox/scenarios{path}"
     try:
-        with httpx.Client(timeout=_TIMEOUT, mounts=NO_PROXY) as client:
+        with http_client(url, timeout=_TIMEOUT) as client:
             answer = client.request(method, address, json=body)
         found = wire.loads(answer.content)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:

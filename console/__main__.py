@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from console.server import answer_operators
-from runtime import process
+from runtime.garbage import importing
+
+with importing():
+    from console.server import answer_operators
+    from runtime import process
 
 
 def main() -> int:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from receiver.server import take_webhooks
-from runtime import process
+from runtime.garbage import importing
+
+with importing():
+    from receiver.server import take_webhooks
+    from runtime import process
 
 
 def main() -> int:

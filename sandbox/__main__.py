@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import sys
 
-from runtime import process
-from runtime.settings import Settings
-from sandbox.app import build
-from sandbox.serve import SETTINGS, serve
+from runtime.garbage import importing
+
+with importing():
+    from runtime import process
+    from runtime.settings import Settings
+    from sandbox.app import build
+    from sandbox.serve import SETTINGS, serve
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ Nothing leaves this machine. Whoever checks the tag out and builds again gets th
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -53,6 +54,8 @@ def release(root: Path, arguments: list[str]) -> None:
     _git(root, "commit", "--all", "--quiet", "--message", f"Release {version}")
     _git(root, "tag", "--annotate", f"v{version}", "--message", f"iamport-relay {version}")
     for file in build(root, version):
+        if file.name == _bill(version):
+            check_bill(file.read_text())
         sys.stdout.write(f"{file.relative_to(root)}\n")
 
 
@@ -72,13 +75,28 @@ def build(root: Path, version: str) -> list[Path]:
         old.unlink()
     environ = {**os.environ, "SOURCE_DATE_EPOCH": _git(root, "log", "-1", "--format=%ct")}
     python = [sys.executable, "-m"]
-    bill = ["--pyproject", "pyproject.toml", "--output-reproducible", "-o", f"dist/iamport_relay-{version}.cdx.json"]
+    bill = ["--pyproject", "pyproject.toml", "--output-reproducible", "--no-validate", "-o", f"dist/{_bill(version)}"]
     for command in (["hatchling", "build", "-d", "dist"], ["cyclonedx_py", "requirements", LOCK, *bill]):
         subprocess.run([*python, *command], cwd=root, env=environ, check=True, capture_output=True)
     files = sorted(dist.iterdir())
     sums = dist / "SHA256SUMS"
     sums.write_text("".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files))
     return [*files, sums]
+
+
+def check_bill(text: str) -> None:
+    """Check a list of what a release consists of against CycloneDX's schema: for seconds, so a second build leaves that
+    out, whose bytes are the same. Raises `ValueError`."""
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    version = SchemaVersion.from_version(json.loads(text)["specVersion"])
+    if error := JsonStrictValidator(version).validate_str(text):
+        raise ValueError(f"the list of what it consists of is not valid: {error}")
+
+
+def _bill(version: str) -> str:
+    return f"iamport_relay-{version}.cdx.json"
 
 
 def _parts(version: str) -> list[int]:

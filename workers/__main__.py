@@ -7,22 +7,24 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-import uvloop
+from runtime.garbage import collect_less, importing
 
-from history import History
-from ledger import Ledger
-from runtime import process
-from runtime.children import Children
-from runtime.encryption import Sealer
-from runtime.garbage import collect_less
-from runtime.open_files import allow_open_files
-from runtime.service_manager import notify_stopping
-from runtime.settings import Settings
-from runtime.signals import StopRequest, handled
-from runtime.startup import check_once
-from runtime.tracing import tracing
-from workers.app import STOP_WITHIN, WorkerProcess
-from workers.deliver import MOST_IN_FLIGHT
+with importing():
+    import uvloop
+
+    from history import History
+    from ledger import Ledger
+    from runtime import process
+    from runtime.children import Children
+    from runtime.encryption import Sealer
+    from runtime.open_files import allow_open_files
+    from runtime.service_manager import notify_stopping
+    from runtime.settings import Settings
+    from runtime.signals import StopRequest, handled
+    from runtime.startup import check_once
+    from runtime.tracing import tracing
+    from workers.app import STOP_WITHIN, WorkerProcess
+    from workers.deliver import MOST_IN_FLIGHT
 
 
 def main() -> int:

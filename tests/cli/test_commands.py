@@ -462,7 +462,7 @@ async def test_listening_ends_with_its_endpoint(console: Console, number: signal
     """While it listens there is an endpoint, whose secret it says; however it is asked to end, that is deleted."""
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", "listen", "--forward-to", "http://127.0.0.1:9/hook"),
+        *(sys.executable, "-m", "cli.start", "listen", "--forward-to", "http://127.0.0.1:9/hook"),
         env=environ, cwd=ROOT, stdout=PIPE, stderr=PIPE, preexec_fn=heeds_its_terminal,
     )  # fmt: skip
     assert process.stdout is not None

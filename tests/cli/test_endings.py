@@ -48,7 +48,7 @@ async def started(
     """`relay words…` as a process, which does something else first."""
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli.main", *words, env=environ, cwd=ROOT, preexec_fn=first, **options
+        sys.executable, "-m", "cli.start", *words, env=environ, cwd=ROOT, preexec_fn=first, **options
     )
 
 

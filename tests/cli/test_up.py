@@ -8,6 +8,8 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -58,14 +60,28 @@ cli.start.main()
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
+@contextmanager
+def taken(port: int) -> Iterator[None]:
+    """Somebody listens on this port of loopback."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # somebody else does already, which serves as well
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        yield
+
+
 async def test_the_demo_shows_every_step_and_every_callback_arrives(processes: Processes, tmp_path: Path) -> None:
     """Card, virtual account and Paymentwall: from webhook to verified callback, with a retry in between.
 
-    The console has several tokens, and the first of them may not write.
+    The console has several tokens, and the first of them may not write. A taken port is passed over and said so, a
+    second one on the same directory is refused, and Ctrl-C ends all.
     """
     var = tmp_path / "var"
-    up = relay_up(processes, var, "--once", RELAY_API_TOKEN="ro:reader,writer")
-    assert await up.ended(within=150) == 0, up.output
+    with taken(PORTS["receiver"]):
+        up = relay_up(processes, var, RELAY_API_TOKEN="ro:reader,writer")
+        await up.printed("Still up", within=150)
+    assert f"port {PORTS['receiver']} is taken: receiver listens on" in up.output
     for shown in (
         "webhook accepted",
         "payment looked up",
@@ -78,49 +94,38 @@ async def test_the_demo_shows_every_step_and_every_callback_arrives(processes: P
         "callback delivered",
         "demo done",
         "history has all 3 payments, 6 events, 12 deliveries",
-        "all stopped",
     ):
         assert shown in up.output, up.output
-    assert "SIGNATURE WRONG" not in up.output
-    for secret in ("api-token", "encryption-key"):
-        assert stat.S_IMODE((var / secret).stat().st_mode) == 0o600
-        assert (var / secret).read_text().strip() not in up.output
-
-
-async def test_taken_ports_a_second_one_and_the_end(processes: Processes, tmp_path: Path) -> None:
-    """A taken port is passed over and said so, a second one on the same directory is refused, SIGTERM ends all."""
-    var = tmp_path / "var"
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", PORTS["receiver"]))
-            listener.listen()
-        except OSError:
-            pass  # somebody has it already, which serves as well
-        up = relay_up(processes, var, "--no-demo")
-        await up.printed("Still up")
-        assert f"port {PORTS['receiver']} is taken: receiver listens on" in up.output
 
     second = relay_up(processes, var)
     assert await second.ended() == 1
     (line,) = second.lines
     assert line.startswith(f"relay up: another `relay up` (process {up.pid}) uses {var}/")
 
-    members = family(up.pid)
-    assert len(members) >= 7
-    assert await up.terminate() == 0
-    await gone(members)
+    assert await nothing_is_left(up, signal.SIGINT) == 0
+    assert "all stopped" in up.output
+    assert "SIGNATURE WRONG" not in up.output
+    for secret in ("api-token", "encryption-key"):
+        assert stat.S_IMODE((var / secret).stat().st_mode) == 0o600
+        assert (var / secret).read_text().strip() not in up.output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_nothing_is_left(processes: Processes, tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C, and even a SIGKILL of `relay up` itself, leave no process."""
+    """SIGTERM, and even a SIGKILL of `relay up` itself, leave no process."""
     up = relay_up(processes, tmp_path / "var", "--no-demo")
     await up.printed("Still up")
+    assert await nothing_is_left(up, number) == (0 if number == signal.SIGTERM else -number)
+
+
+async def nothing_is_left(up: Process, number: signal.Signals) -> int:
+    """End it with a signal, and wait until all of it has ended; its exit status."""
     members = family(up.pid)
+    assert len(members) >= 7
     os.kill(up.pid, number)
-    assert await up.ended() == (0 if number == signal.SIGINT else -number)
+    status = await up.ended()
     await gone(members)
+    return status
 
 
 async def test_a_bad_setting_is_one_line(processes: Processes, tmp_path: Path) -> None:

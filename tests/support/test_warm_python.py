@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.processes import ROOT, clean_environ
+import pytest
+
+from tests.support.processes import ROOT, Processes, clean_environ
 from tests.support.waiting import until_now
 
 _A_RUN = """
@@ -35,6 +38,36 @@ def test_a_killed_run_leaves_nothing_behind() -> None:
     run.wait()
     until_now(lambda: not _members(session), "no process of its session is left")
     run.stdout.close()
+
+
+_LATE = """
+import atexit, sys, threading, time
+atexit.register(print, "and what atexit runs")
+threading.Thread(target=lambda: time.sleep(0.1) or print("all of a thread")).start()
+{end}
+"""
+_ALL = ["all of a thread", "and what atexit runs"]
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "last"),
+    [
+        ("", 0, _ALL),
+        ("sys.exit()", 0, _ALL),
+        ("sys.exit(3)", 3, _ALL),
+        ("sys.exit('a text')", 1, _ALL),
+        ("raise ValueError", 1, _ALL),
+        ("raise KeyboardInterrupt", -signal.SIGINT, _ALL),
+        ("import os; os._exit(4)", 4, []),
+    ],
+)
+async def test_a_program_ends_as_any_other(end: str, status: int, last: list[str], processes: Processes) -> None:
+    """With its own status, and once its threads have ended; what is to run at the end does."""
+    program = processes.run("program", [sys.executable, "-c", _LATE.format(end=end)])
+    assert await program.ended() == status
+    assert [line for line in program.lines if line in _ALL] == last
+    assert ("a text" in program.lines) == ("a text" in end)
+    assert ("ValueError" in program.lines) == ("ValueError" in end)
 
 
 def _members(session: int) -> list[int]:
