@@ -12,6 +12,7 @@ import uvloop
 from history import History
 from ledger import Ledger
 from runtime import process
+from runtime.authorities import read_authorities
 from runtime.children import Children
 from runtime.encryption import Sealer
 from runtime.garbage import collect_less
@@ -36,6 +37,7 @@ def run(settings: Settings) -> int:
     settings.needs("encryption_keys")
     if settings.workers == 1:
         return work(settings, on_stop=notify_stopping)
+    read_authorities()
     collect_less()  # the collector would write into the memory that the processes share
     return Children(partial(work, settings), settings.workers, STOP_WITHIN).run()
 

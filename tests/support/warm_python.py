@@ -1,6 +1,7 @@
 """Python processes without most of their start-up: imports would be half of the CPU that this suite takes.
 
-`warm_python.py SOCKET serve` imports the project's programs once, and forks for each call.
+`warm_python.py SOCKET serve` imports the project's programs and reads the authorities of certificates once, and forks
+for each call.
 `warm_python.py SOCKET -m MODULE …` hands its arguments, environment, directory and standard files over, and ends with
 the status that comes back; `WarmProcess` does the same for `Process`. What runs ends with whoever called it. It is a
 process of its own in every other way: its own session, signals and environment. The project's modules read none of
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from typing import IO
 
 PROGRAMS = (
-    "cli.commands", "cli.up", "console.server", "receiver.server", "sandbox.app", "workers.app",
-    "history.alembic_scripts", "history.postgresql",
+    "cli.commands", "cli.up", "console.server", "receiver.server", "sandbox.serve", "workers.app", "runtime.children",
+    "runtime.process", "history.alembic_scripts", "history.postgresql",
 )  # fmt: skip
 """All but the modules that are run themselves: Python warns of one that it has imported before. The last two are
 imported only by processes that need them."""
@@ -41,6 +42,7 @@ def serve(path: str) -> None:
 
     for module in PROGRAMS:
         import_module(module)
+    import_module("runtime.authorities").read_authorities()
     gc.freeze()  # so that no fork's collector touches, and thereby copies, what all share
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
