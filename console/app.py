@@ -39,12 +39,13 @@ def make_app(context: Context) -> Starlette:
     health = ConsoleHealth(context, tokens, uses)
     trail = AuditTrail(context.ledger)
     site = Site(context, tokens, uses, trail)
-    described, documented = _documents()
 
     async def openapi(_request: Request) -> Response:
+        described, _ = _documents()
         return Response(described, media_type="application/json")
 
     async def docs(_request: Request) -> Response:
+        _, documented = _documents()
         return HTMLResponse(documented, headers={"content-security-policy": _DOCS_POLICY})
 
     async def refused(request: Request, error: Exception) -> Response:
@@ -79,7 +80,8 @@ def make_app(context: Context) -> Starlette:
 
 @cache
 def _documents() -> tuple[bytes, str]:
-    """The description of the API and the page that shows it; every application of a process uses the same ones."""
+    """The description of the API and the page that shows it. Most processes end before anybody asks for them, so they
+    are made for the first who does, and every application of a process uses the same ones."""
     description = describe(OPERATIONS)
     return wire.dumps(description), page(description)
 

@@ -8,6 +8,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from runtime.authorities import trusted_authorities
 from runtime.settings import Settings
 
 CONNECTIONS = 100
@@ -23,7 +24,7 @@ def production_transport(*, proxy: str | None = None) -> httpx.AsyncBaseTranspor
     as whole requests. It keeps no cookies, follows no redirects, ignores the environment's proxy settings and belongs
     to the loop of its first request.
     """
-    tls = httpx.create_ssl_context()
+    tls = trusted_authorities()
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=_KEEPALIVE, ssl=tls)

@@ -15,6 +15,7 @@ with importing():
     from history import History
     from ledger import Ledger
     from runtime import process
+    from runtime.authorities import read_authorities
     from runtime.children import Children
     from runtime.encryption import Sealer
     from runtime.open_files import allow_open_files
@@ -38,6 +39,7 @@ def run(settings: Settings) -> int:
     settings.needs("encryption_keys")
     if settings.workers == 1:
         return work(settings, on_stop=notify_stopping)
+    read_authorities()
     collect_less()  # the collector would write into the memory that the processes share
     return Children(partial(work, settings), settings.workers, STOP_WITHIN).run()
 

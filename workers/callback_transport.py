@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
-import httpx
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from runtime.authorities import trusted_and_system_authorities
 from workers.callback_connections import MOST_HEAD, CallbackAnswer, CallbackConnector, attempt_progress
 from workers.resolver import ForbiddenAddress, SystemResolver, Vet, VettingResolver
 
@@ -25,14 +25,6 @@ NAMES_KEPT = 10.0
 READ_BUFFER = 16 * 1024
 _NO_TIMEOUT = aiohttp.ClientTimeout()
 """The sender limits the time."""
-
-
-def tls_context() -> ssl.SSLContext:
-    """A context that trusts certifi's authorities and the system's. As everywhere in OpenSSL, SSL_CERT_FILE and
-    SSL_CERT_DIR replace the system's, so an operator can add a private authority."""
-    context = httpx.create_ssl_context(trust_env=False)
-    context.load_default_certs()
-    return context
 
 
 class CallbackTransport:
@@ -72,7 +64,7 @@ def callback_transport(
     connections: the lanes do, and a common limit would let endpoints that hang block all others. Addresses are cached
     for `names_kept` seconds; connections are used for `longest_kept` seconds of `clock` at most.
     """
-    context = tls or tls_context()
+    context = tls or trusted_and_system_authorities()
 
     def new_session() -> aiohttp.ClientSession:
         connector = CallbackConnector(

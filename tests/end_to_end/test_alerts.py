@@ -26,6 +26,8 @@ EMPTY_WHILE_HEALTHY = {
     "relay_webhook_loss_rate",
 }
 """Metrics that a relay without troubles does not have: nothing to count, nothing to lose yet."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the whole dashboard: Prometheus looks at the relay every second."""
 relay = relay_with_own_redis()
 _METRIC = re.compile(r"\b(?:relay|process)_[a-z_]+\b(?!\")")
 
@@ -60,9 +62,10 @@ def metrics_of(expression: str) -> set[str]:
 
 
 async def load(relay: Relay) -> None:
-    """Payments, one after the other, until cancelled."""
+    """Payments, one after the other, until cancelled: dozens for each look that Prometheus takes."""
     while True:
         await relay.play("card")
+        await asyncio.sleep(0.05)
 
 
 async def test_an_operator_sees_what_happens(relay: Relay, watcher: Prometheus, own_redis: RedisServer) -> None:
@@ -77,7 +80,7 @@ async def test_an_operator_sees_what_happens(relay: Relay, watcher: Prometheus, 
     await relay.i_mport.terminate()
     await relay.webhook("imp_1")
     await _alerted(relay, watcher, "RelayWebhooksRefused", "RelayIamportFailing")
-    await relay.until(lambda: _shows_troubles(watcher), "the dashboard shows it")
+    await relay.until(lambda: _shows_troubles(watcher), "the dashboard shows it", every=LOOK_EVERY)
     own_redis.stop()
     assert (await relay.webhook("imp_2")).status_code == 200
     found = await _alerted(relay, watcher, "RelayRedisAway", "RelaySpoolInUse")
@@ -94,7 +97,7 @@ async def _everything_has_data(relay: Relay, watcher: Prometheus) -> None:
     async def only_expected() -> bool:
         return await _empty(watcher, expressions) <= EMPTY_WHILE_HEALTHY
 
-    await relay.until(only_expected, "every query has data")
+    await relay.until(only_expected, "every query has data", every=LOOK_EVERY)
     rules = await watcher.rules()
     assert {(rule["health"], rule.get("lastError", "")) for rule in rules} == {("ok", "")}
     read = set().union(*(metrics_of(rule["query"]) for rule in rules))

@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import msgpack
 import psycopg
 import pytest
+import pytest_asyncio
 import redis
 
 from history import tables
@@ -20,28 +21,39 @@ from tests.support.history_rows import differences, rows_of_history, rows_of_led
 from tests.support.ledger_redis import key
 from tests.support.ledger_state import ledger_state
 from tests.support.postgres import Postgres
-from tests.support.processes import Process
+from tests.support.processes import Process, Processes, clean_environ
 from tests.support.proxies import Command, RedisProxy
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
-from tests.support.relay_fixtures import StartRelay
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @dataclass
 class Recording:
-    """A relay, the way of its workers to Redis, and its history."""
+    """A relay, its Redis, the way of its workers to it, its history, what was paid so far, and its workers so far."""
 
     relay: Relay
+    redis: RedisServer
     way: RedisProxy
     history_url: str
     paid: list[str]
+    workers: list[Process]
 
     async def start_worker(self) -> Process:
         """One more worker, on that way."""
         worker = self.relay.start_worker(REDIS_URL=self.way.url)
+        self.workers.append(worker)
         await worker.logged("worker_ready")
         return worker
+
+    async def replace_workers(self) -> None:
+        """End all workers, and start one on that way."""
+        self.way.heal()
+        await asyncio.gather(*(worker.terminate() for worker in self.workers))
+        self.workers.clear()
+        self.relay.worker = await self.start_worker()
 
     async def pay(self, count: int = 1) -> None:
         """So many payments are made, and their webhooks acknowledged."""
@@ -91,26 +103,48 @@ class Recording:
         return await self._waiting() == 0
 
 
-@pytest.fixture
-async def recording(
-    start_relay: StartRelay, redis_server: RedisServer, redis_url: str, history_url: str
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 ) -> AsyncIterator[Recording]:
-    """A relay whose worker was replaced by one that reaches Redis by way of a proxy."""
-    async with _recording(start_relay, redis_server, history_url) as recording:
-        yield recording
+    """A relay with a Redis of its own, one for each database that history may be in."""
+    folder = tmp_path_factory.mktemp("recording")
+    if request.param == "sqlite":
+        history_url = f"sqlite:///{folder / 'history.db'}"
+    else:
+        history_url = request.getfixturevalue("postgres_server").create()
+    redis, processes = RedisServer(free_port(), folder / "redis"), Processes(folder, clean_environ())
+    redis.start()
+    try:
+        async with _recording(redis, processes, free_port, history_url) as recording:
+            yield recording
+    finally:
+        processes.end()
+        redis.kill()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def recording(shared: Recording) -> Recording:
+    """This relay with one worker, a new one."""
+    await shared.replace_workers()
+    return shared
 
 
 @asynccontextmanager
-async def _recording(start_relay: StartRelay, redis: RedisServer, history_url: str) -> AsyncIterator[Recording]:
+async def _recording(
+    redis: RedisServer, processes: Processes, free_port: Callable[[], int], history_url: str
+) -> AsyncIterator[Recording]:
     async with RedisProxy(redis.port) as way:
-        relay = await start_relay(REDIS_URL=redis.url, RELAY_QUEUE_URL=redis.queue_url, RELAY_HISTORY_URL=history_url)
+        relay = Relay(processes, redis.url, free_port, {"RELAY_HISTORY_URL": history_url})
+        await relay.start()
         await relay.endpoint()
-        recording = Recording(relay, way, history_url, [])
+        recording = Recording(relay, redis, way, history_url, [], [])
         await relay.worker.terminate()
         async with ledger_state(redis.url) as state:
             await state.redis.script_flush()  # the next worker's scripts come by the proxy, which then knows them
         relay.worker = await recording.start_worker()
         yield recording
+        await relay.stop()
 
 
 @pytest.mark.parametrize("script", ["lead", "read_items", "trim_outbox"])
@@ -138,14 +172,12 @@ async def test_killed_at_a_command(recording: Recording, script: str) -> None:
 
 
 @pytest.mark.parametrize("refused", ["xadd", "xrange", "xtrim"])
-async def test_what_redis_refuses_for_a_while_is_recorded(
-    recording: Recording, redis_server: RedisServer, refused: str
-) -> None:
+async def test_what_redis_refuses_for_a_while_is_recorded(recording: Recording, refused: str) -> None:
     """The relay may not use a command of the outbox while webhooks come, payments are refreshed and callbacks answered;
     the worker that ran meanwhile is killed."""
     await recording.pay()
     await recording.settled()
-    with redis.Redis.from_url(redis_server.url) as administrator:
+    with redis.Redis.from_url(recording.redis.url) as administrator:
         paying = asyncio.create_task(recording.pay(20))
         administrator.execute_command("ACL", "SETUSER", "default", f"-{refused}")
         try:
@@ -245,16 +277,17 @@ async def test_two_record_at_once(recording: Recording) -> None:
 
 
 async def test_postgresql_is_away_under_load(
-    start_relay: StartRelay, redis_server: RedisServer, redis_url: str, own_postgres: Postgres
+    own_redis: RedisServer, processes: Processes, free_port: Callable[[], int], own_postgres: Postgres
 ) -> None:
     """Webhooks are acknowledged and callbacks come all the while; afterwards history has everything."""
-    async with _recording(start_relay, redis_server, own_postgres.create("recording")) as recording:
+    async with _recording(own_redis, processes, free_port, own_postgres.create("recording")) as recording:
         await recording.pay(5)
         await asyncio.to_thread(own_postgres.kill)
         try:
             ends = time.monotonic() + 4
             while time.monotonic() < ends:
                 await recording.pay(5)
+                await asyncio.sleep(0.1)
             await recording.relay.until(lambda: set(recording.told) == set(recording.paid), "every payment is told")
             await recording.relay.worker.logged("history_away")
         finally:

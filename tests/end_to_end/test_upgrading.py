@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,9 @@ import pytest
 
 from runtime.version import relay_version
 from schemas.payments.codec import VERSION
-from tests.support.processes import ROOT, clean_environ
+from tests.support.processes import ROOT
 from tests.support.relay import Relay
-from tests.support.waiting import PATIENCE
+from tests.support.warm_python import serving
 
 ROOMS = ("schemas", "runtime", "ledger", "history", "iamport", "receiver", "workers", "console", "sandbox", "cli")
 LATER = "99.0.0"
@@ -48,13 +46,20 @@ def later(tmp_path: Path) -> Path:
     """The code of the later release."""
     tree = tmp_path / "later"
     for room in ROOMS:
-        shutil.copytree(ROOT / room, tree / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / room, tree / room)  # with what Python has compiled of it
     _replace(tree / "schemas/payments/codec.py", f"VERSION = {VERSION}\n", f"VERSION = {VERSION + 1}\n")
     _replace(tree / "runtime/version.py", 'return version("iamport-relay")', f'return "{LATER}"')
     versions = tree / "history/migrations/versions"
     head = max(file.name[1:5] for file in versions.glob("m*.py"))
     (versions / "m0099_notes.py").write_text(_MIGRATION.format(head=head))
     return tree
+
+
+@pytest.fixture
+def served_later(later: Path) -> Iterator[Path]:
+    """The same code, for a test that starts many of its processes."""
+    with serving(later):
+        yield later
 
 
 def _replace(file: Path, old: str, new: str) -> None:
@@ -90,7 +95,7 @@ class Load:
     async def _run(self) -> None:
         while not self._ends:
             await self._pay(f"imp_u{len(self.imp_uids)}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
 
     async def _pay(self, imp_uid: str) -> None:
         await self._relay.payment_at_iamport(imp_uid=imp_uid, status="paid", paid_at=int(time.time()), amount=1004)
@@ -118,22 +123,21 @@ async def restart(relay: Relay, code: Path) -> None:
     await relay.receiver.ready(relay.url("receiver") + "/readyz")
 
 
-def migrate(relay: Relay, code: Path, *options: str) -> dict[str, Any]:
-    """What `relay migrate` of this code answers."""
-    command = [sys.executable, "-m", "cli.main", "migrate", "--json", *options]
-    environ = {**clean_environ(), **relay.environ, "PYTHONPATH": str(code)}
-    done = subprocess.run(command, cwd=relay.directory, env=environ, capture_output=True, timeout=PATIENCE, check=True)
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+async def planned(relay: Relay, code: Path) -> dict[str, Any]:
+    """The plan that `relay migrate` of this code answers."""
+    command = relay.start_process("cli.main", "migrate", "--json", "--plan", PYTHONPATH=str(code))
+    assert await command.ended() == 0, command.output
+    plan: dict[str, Any] = json.loads(command.output)["plan"]
+    return plan
 
 
-async def test_a_relay_under_load_is_upgraded_goes_back_and_is_upgraded_again(relay: Relay, later: Path) -> None:
+async def test_a_relay_under_load_is_upgraded_goes_back_and_is_upgraded_again(relay: Relay, served_later: Path) -> None:
     """Nothing is lost and every payment is one event, whatever release runs; the plan says beforehand what is done."""
     await relay.endpoint()
     load = Load(relay)
     async with load.running():
         await load.goes_on()
-        plan = (await asyncio.to_thread(migrate, relay, later, "--plan"))["plan"]
+        plan = await planned(relay, served_later)
         assert (plan["release"], plan["ledger_version"], plan["ledger_release_version"]) == (
             LATER,
             VERSION,
@@ -144,10 +148,10 @@ async def test_a_relay_under_load_is_upgraded_goes_back_and_is_upgraded_again(re
         assert step["readable_from"] < "0099"
         assert list(plan["workers"].values()) == [relay_version()]
 
-        for code in (later, ROOT, later):
+        for code in (served_later, ROOT, served_later):
             await restart(relay, code)
             await load.goes_on()
-        plan = (await asyncio.to_thread(migrate, relay, later, "--plan"))["plan"]
+        plan = await planned(relay, served_later)
         assert (plan["ledger_version"], plan["history_steps"]) == (VERSION + 1, [])
 
     def is_all_received() -> bool:

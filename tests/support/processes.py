@@ -22,7 +22,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from tests.support.waiting import PATIENCE, until
-from tests.support.warm_python import WarmProcess
+from tests.support.warm_python import WarmProcess, is_served
 
 ROOT = Path(__file__).resolve().parents[2]
 _OURS = ("RELAY_", "IMP_", "REDIS_")
@@ -151,7 +151,7 @@ class Processes:
 
 def _start(command: list[str], environ: Mapping[str, str], directory: Path) -> subprocess.Popen[str] | WarmProcess:
     """A Python program comes from a server that has imported the project, unless its path says what to import."""
-    if command[0] == sys.executable and command[1] in ("-m", "-c") and environ.get("PYTHONPATH") == str(ROOT):
+    if command[0] == sys.executable and command[1] in ("-m", "-c") and is_served(environ):
         return WarmProcess(command[1:], environ, directory)
     return subprocess.Popen(
         command, env=environ, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

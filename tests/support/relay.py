@@ -245,13 +245,13 @@ class Relay:
         """The types of these events, without their prefix."""
         return [event["type"].removeprefix("payment.") for event in await self.events(imp_uid, merchant)]
 
-    async def until(self, holds: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
+    async def until(self, holds: Callable[[], Any], what: str, within: float = PATIENCE, *, every: float = 0.05) -> Any:
         """Wait until ``holds()`` (a value, or something to await) is true; gives it."""
         return await until(
             holds,
             lambda: f"{what}; received so far: {self.subscriber.types()}; the worker:\n{self.worker.output[-3000:]}",
             within,
-            every=0.05,
+            every=every,
         )
 
     async def until_received(self, *types: str, imp_uid: str | None = None, within: float = PATIENCE) -> None:

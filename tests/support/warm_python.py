@@ -1,6 +1,7 @@
 """Python processes without most of their start-up: imports would be half of the CPU that this suite takes.
 
-`warm_python.py SOCKET serve` imports the project's programs once, and forks for each call.
+`warm_python.py SOCKET serve` imports the project's programs and reads the authorities of certificates once, and forks
+for each call.
 `warm_python.py SOCKET -m MODULE …` hands its arguments, environment, directory and standard files over, and ends with
 the status that comes back; `WarmProcess` does the same for `Process`. What runs ends with whoever called it. It is a
 process of its own in every other way: its own session, signals and environment. The project's modules read none of
@@ -18,8 +19,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 _SHARED = "WARM_PYTHON"
 """The variable that has the socket of a shared server."""
 PROGRAMS = (
-    "cli.commands", "cli.up", "console.server", "receiver.server", "sandbox.app", "workers.app",
-    "history.alembic_scripts", "history.postgresql",
+    "cli.commands", "cli.up", "console.server", "receiver.server", "sandbox.serve", "workers.app", "runtime.children",
+    "runtime.process", "history.alembic_scripts", "history.postgresql",
 )  # fmt: skip
 """All but the modules that are run themselves: Python warns of one that it has imported before. The last two are
 imported only by processes that need them."""
@@ -48,6 +49,7 @@ def serve(path: str) -> None:
     gc.disable()  # as `runtime.garbage.importing` says
     for module in PROGRAMS:
         import_module(module)
+    import_module("runtime.authorities").read_authorities()
     gc.freeze()  # so that no fork's collector touches, and thereby copies, what all share
     gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -154,7 +156,9 @@ class WarmProcess:
     def __init__(self, arguments: Sequence[str], environ: Mapping[str, str], directory: Path) -> None:
         reader, writer = os.pipe()
         with open(os.devnull) as nothing:  # noqa: PTH123  # its number is wanted
-            self._connection = _ask(server(), arguments, environ, str(directory), [nothing.fileno(), writer, writer])
+            self._connection = _ask(
+                server_of(environ), arguments, environ, str(directory), [nothing.fileno(), writer, writer]
+            )
         os.close(writer)
         self.stdout: IO[str] = os.fdopen(reader, encoding="utf-8", errors="replace")
         self._answers = self._connection.makefile()
@@ -182,6 +186,21 @@ class WarmProcess:
             os.kill(self.pid, number)
 
 
+_others: dict[str, str] = {}
+"""The sockets of the servers of other code, by its PYTHONPATH."""
+
+
+def server_of(environ: Mapping[str, str]) -> str:
+    """The socket of the server of the code that this environment imports."""
+    return _others.get(environ["PYTHONPATH"]) or server()
+
+
+def is_served(environ: Mapping[str, str]) -> bool:
+    """Whether there is a server of the code that this environment imports."""
+    code = environ.get("PYTHONPATH")
+    return code in _others or code == _own_environ()["PYTHONPATH"]
+
+
 def share_server() -> None:
     """Start a server for this process and for all processes that it starts from now on."""
     os.environ[_SHARED] = server()
@@ -190,25 +209,46 @@ def share_server() -> None:
 @cache
 def server() -> str:
     """The socket of this test run's server. Unless one is shared, the first call starts it; it ends with the run."""
-    return os.environ.get(_SHARED) or _started()
+    if _SHARED in os.environ:
+        return os.environ[_SHARED]
+    until_the_end = ExitStack()
+    atexit.register(until_the_end.close)
+    return until_the_end.enter_context(_serving(_own_environ()))
 
 
-def _started() -> str:
-    import shutil
+@contextmanager
+def serving(code: Path) -> Iterator[None]:
+    """A server of other code as well, for as long as this lasts."""
+    with _serving({**_own_environ(), "PYTHONPATH": str(code)}) as _others[str(code)]:
+        try:
+            yield
+        finally:
+            del _others[str(code)]
+
+
+@contextmanager
+def _serving(environ: Mapping[str, str]) -> Iterator[str]:
     import tempfile
 
-    from tests.support.processes import clean_environ
     from tests.support.waiting import until_now
 
-    folder = Path(tempfile.mkdtemp(prefix="warm"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / "s"
-    command = [sys.executable, __file__, str(path), "serve"]
-    process = subprocess.Popen(command, env=clean_environ(), stdin=subprocess.PIPE, start_new_session=True)
-    atexit.register(process.kill)
-    until_now(lambda: path.exists() or process.poll() is not None, "the programs are imported")
-    assert process.poll() is None
-    return str(path)
+    with tempfile.TemporaryDirectory(prefix="warm") as folder:
+        path = Path(folder) / "s"
+        command = [sys.executable, __file__, str(path), "serve"]
+        process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, start_new_session=True)
+        try:
+            until_now(lambda: path.exists() or process.poll() is not None, "the programs are imported")
+            assert process.poll() is None
+            yield str(path)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _own_environ() -> dict[str, str]:
+    from tests.support.processes import clean_environ
+
+    return clean_environ()
 
 
 if __name__ == "__main__":

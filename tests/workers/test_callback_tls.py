@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from runtime.authorities import trusted_and_system_authorities
 from tests.support.certificates import Authority
 from tests.support.reasons import said
 from tests.support.subscribers import Subscriber
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
-from workers.callback_transport import callback_transport, tls_context
+from workers.callback_transport import callback_transport
 
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
 BODY = b'{"id":"evt_1"}'
@@ -58,7 +59,7 @@ async def test_added_authority(
 ) -> None:
     """SSL_CERT_FILE adds an authority to certifi's."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.cafile))
-    context = tls_context()
+    context = trusted_and_system_authorities()
     sender = CallbackSender(callback_transport(lambda _: None, tls=context), allow_private=True)
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
@@ -90,7 +91,7 @@ def test_certifi_alone_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """On a system without authorities of its own, certifi's remain."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    context = tls_context()
+    context = trusted_and_system_authorities()
     assert len(context.get_ca_certs()) > 50
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
