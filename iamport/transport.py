@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from runtime.authorities import read_once
 from runtime.settings import Settings
 
 CONNECTIONS = 100
@@ -23,13 +25,18 @@ def production_transport(*, proxy: str | None = None) -> httpx.AsyncBaseTranspor
     as whole requests. It keeps no cookies, follows no redirects, ignores the environment's proxy settings and belongs
     to the loop of its first request.
     """
-    tls = httpx.create_ssl_context()
+    tls = _tls_context()
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=_KEEPALIVE, ssl=tls)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
     return AiohttpTransport(verify=tls, client=session, proxy=None if proxy is None else _proxy(proxy))
+
+
+@read_once
+def _tls_context() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 def _proxy(address: str) -> httpx.Proxy:

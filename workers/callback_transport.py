@@ -13,6 +13,7 @@ import httpx
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from runtime.authorities import read_once
 from workers.callback_connections import MOST_HEAD, CallbackAnswer, CallbackConnector, attempt_progress
 from workers.resolver import ForbiddenAddress, SystemResolver, Vet, VettingResolver
 
@@ -27,6 +28,7 @@ _NO_TIMEOUT = aiohttp.ClientTimeout()
 """The sender limits the time."""
 
 
+@read_once
 def tls_context() -> ssl.SSLContext:
     """A context that trusts certifi's authorities and the system's. As everywhere in OpenSSL, SSL_CERT_FILE and
     SSL_CERT_DIR replace the system's, so an operator can add a private authority."""
