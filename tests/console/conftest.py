@@ -21,7 +21,7 @@ from runtime.listening import listen
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
 from tests.support.clients import http_client
-from tests.support.histories import make_tables
+from tests.support.histories import make_tables, new_database
 from tests.support.postgres import Postgres
 from workers.recorder import Recorder
 from workers.replay import Replayer
@@ -99,12 +99,12 @@ on_each_database = pytest.mark.parametrize("history_url", ["sqlite", "postgresql
 
 
 @pytest.fixture
-def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+async def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a console's history is: empty, and in SQLite unless the test says otherwise."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return f"sqlite:///{tmp_path / 'history.db'}"
     server: Postgres = request.getfixturevalue("postgres_server")
-    return server.create()
+    return await new_database(server)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from history import History
 from ledger import Ledger
 from runtime import history_url
+from tests.support.postgres import Postgres
 
 OUTBOX = "ldg_test:00"
 """What `record_all` calls the outbox in history."""
@@ -19,8 +20,13 @@ _tables: list[Path] = []
 """A file with all tables, once there is one."""
 
 
+_with_tables: set[str] = set()
+"""Databases of PostgreSQL servers that have all tables, and no row."""
+
+
 async def make_tables(url: str) -> None:
-    """Make the tables of an empty history in a file that does not exist yet; PostgreSQL's are left to `prepare`."""
+    """Make the tables of an empty history in a file that does not exist yet; a database of PostgreSQL has them from
+    `new_database`, or gets them by `prepare`."""
     if not url.startswith("sqlite:///"):
         return
     if not _tables:
@@ -29,6 +35,15 @@ async def make_tables(url: str) -> None:
         await _prepared(f"sqlite:///{folder}/history.db")
         _tables.append(folder / "history.db")
     shutil.copy(_tables[0], url.removeprefix("sqlite:///"))
+
+
+async def new_database(server: Postgres) -> str:
+    """A new database on this server, with all tables and no row; its URL."""
+    pattern = server.url("tables")
+    if pattern not in _with_tables:
+        await _prepared(server.create("tables"))
+        _with_tables.add(pattern)
+    return server.create(like="tables")
 
 
 async def _prepared(url: str) -> None:

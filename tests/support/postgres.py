@@ -116,10 +116,11 @@ class Postgres:
         shutil.rmtree(self.directory / to, ignore_errors=True)
         subprocess.run(["cp", "-a", str(self.directory / folder), str(self.directory / to)], check=True)
 
-    def create(self, database: str = "") -> str:
-        """A new, empty database, with a name of its own unless one is given; its URL."""
+    def create(self, database: str = "", *, like: str = "template1") -> str:
+        """A new database, with a name of its own unless one is given; empty, or with what another one has, to which
+        nobody is connected. Its URL."""
         database = database or f"history_{next(self._names)}"
-        self.execute(f'CREATE DATABASE "{database}"', "postgres")
+        self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{like}"', "postgres")
         return self.url(database)
 
     def execute(self, statement: str, database: str) -> None:
