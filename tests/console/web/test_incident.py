@@ -5,16 +5,20 @@ Screenshots of every step are kept in `var/screenshots`.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.console.web.conftest import picture
-from tests.support.processes import Processes
 from tests.support.relay import TOKEN, Relay
+from tests.support.relay_fixtures import shared_relay
 from tests.support.waiting import PATIENCE
 
 WAIT = PATIENCE * 1000
@@ -39,37 +43,81 @@ WORDS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-async def relay(processes: Processes, redis_url: str, free_port: Callable[[], int]) -> AsyncIterator[Relay]:
-    """A whole relay whose subscriber is unwell, and gives up soon."""
-    relay = Relay(processes, redis_url, free_port, {"RELAY_RETRY_SCHEDULE": "100ms,100ms"})
+SignIn = Callable[..., Awaitable[Page]]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+relay = shared_relay(RELAY_RETRY_SCHEDULE="100ms,100ms")
+"""A whole relay that gives up soon; each test has a merchant of its own."""
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A merchant of the relay."""
+
+    relay: Relay
+    merchant: str
+
+    async def subscribe(self, **fields: Any) -> dict[str, Any]:
+        """Subscribe the subscriber of the relay to this merchant's events; the endpoint."""
+        return await self.relay.endpoint(merchant=self.merchant, **fields)
+
+    async def sell(self, count: int = 1) -> list[str]:
+        """Customers pay by card; the imp_uids of their payments."""
+        return await self.relay.play("card", merchant=self.merchant, imp_key=f"key-{self.merchant}", count=count)
+
+    async def until_there_are(self, count: int, what: str, **query: str) -> list[dict[str, Any]]:
+        """Wait until a list has so many rows of this merchant; these."""
+
+        async def all_of_them() -> list[dict[str, Any]] | None:
+            rows = await self.relay.list_all(f"/v1/{what}", merchant=self.merchant, **query)
+            return rows if len(rows) == count else None
+
+        rows: list[dict[str, Any]] = await self.relay.until(all_of_them, f"there are {count} {what} {query}")
+        return rows
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(relay: Relay) -> Shop:
+    """A merchant of this test's own; the subscriber is unwell."""
     relay.subscriber.reply = lambda _count: (500, 0)
-    await relay.start()
-    yield relay
-    await relay.stop()
+    shop = Shop(relay, f"shop-{next(_numbers)}")
+    await relay.merchant(shop.merchant)
+    return shop
 
 
-async def signed_in(browser: Browser, relay: Relay, language: str, **options: Any) -> Page:
-    """A page of the console, as a browser of this language sees it, signed in by its form."""
-    locale = {"en": "en-US", "ko": "ko-KR"}[language]
-    context = await browser.new_context(base_url=relay.url("console"), locale=locale, **options)
-    page = await context.new_page()
-    page.set_default_timeout(WAIT)
-    await page.goto("/")
-    await page.get_by_label(re.compile("token|토큰", re.IGNORECASE)).fill(TOKEN)
-    await page.get_by_role("button", name=WORDS[language]["sign_in"]).click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text(WORDS[language]["title"], timeout=WAIT)
-    return page
+@pytest_asyncio.fixture(loop_scope="module")
+async def sign_in(browser: Browser, relay: Relay) -> AsyncIterator[SignIn]:
+    """Opens the console as a browser of this language sees it, signed in by its form.
+
+    Its person likes no motion: to draw the breathing dot of a live page takes as much CPU as the page.
+    """
+    async with AsyncExitStack() as opened:
+
+        async def sign_in(language: str, **options: Any) -> Page:
+            locale = {"en": "en-US", "ko": "ko-KR"}[language]
+            context = await browser.new_context(
+                base_url=relay.url("console"), locale=locale, reduced_motion="reduce", **options
+            )
+            page = await (await opened.enter_async_context(context)).new_page()
+            page.set_default_timeout(WAIT)
+            await page.goto("/")
+            await page.get_by_label(re.compile("token|토큰", re.IGNORECASE)).fill(TOKEN)
+            await page.get_by_role("button", name=WORDS[language]["sign_in"]).click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text(WORDS[language]["title"], timeout=WAIT)
+            return page
+
+        yield sign_in
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-async def test_an_incident_is_understood_and_resolved(browser: Browser, relay: Relay, language: str) -> None:
+async def test_an_incident_is_understood_and_resolved(shop: Shop, sign_in: SignIn, language: str) -> None:
     """Find the payment, see the dead delivery and its reason, retry it, see it turn green without loading again."""
     words = WORDS[language]
-    await relay.endpoint(description="shipping")
-    (imp_uid,) = await relay.play("card")
-    await relay.until(lambda: dead(relay, 1), "the delivery is dead")
-    page = await signed_in(browser, relay, language, color_scheme="dark" if language == "ko" else "light")
+    await shop.subscribe(description="shipping")
+    (imp_uid,) = await shop.sell()
+    await shop.until_there_are(1, "deliveries", state="dead")
+    page = await sign_in(language, color_scheme="dark" if language == "ko" else "light")
     problems = watched(page)
     await page.screenshot(path=picture(f"story-{language}-1-overview"), full_page=True)
 
@@ -84,7 +132,7 @@ async def test_an_incident_is_understood_and_resolved(browser: Browser, relay: R
     await expect(page.locator("[data-live-words]")).to_have_text(words["live"], timeout=WAIT)
     await page.screenshot(path=picture(f"story-{language}-2-payment"), full_page=True)
 
-    relay.subscriber.reply = lambda _count: (200, 0)
+    shop.relay.subscriber.reply = lambda _count: (200, 0)
     await page.evaluate("window.sameDocument = true")
     await page.get_by_role("button", name=words["retry"]).click()
     await expect(page.get_by_text(words["arrived"]).first).to_be_visible(timeout=WAIT)
@@ -93,19 +141,18 @@ async def test_an_incident_is_understood_and_resolved(browser: Browser, relay: R
     assert problems == []
 
 
-async def test_it_turns_green_while_one_watches(browser: Browser, relay: Relay) -> None:
+async def test_it_turns_green_while_one_watches(shop: Shop, sign_in: SignIn) -> None:
     """Somebody else retries; the page of the delivery shows it without being asked, and says so to screen readers."""
-    await relay.endpoint()
-    await relay.play("card")
-    await relay.until(lambda: dead(relay, 1), "the delivery is dead")
-    (row,) = (await relay.api.get("/v1/deliveries", params={"state": "dead"})).json()["data"]
-    page = await signed_in(browser, relay, "en")
+    await shop.subscribe()
+    await shop.sell()
+    (row,) = await shop.until_there_are(1, "deliveries", state="dead")
+    page = await sign_in("en")
     await page.goto(f"/deliveries/{row['id']}")
     await expect(page.locator("[data-live-words]")).to_have_text("Live", timeout=WAIT)
     await page.evaluate("window.sameDocument = true")
 
-    relay.subscriber.reply = lambda _count: (200, 0)
-    await relay.api.post(f"/v1/deliveries/{row['id']}/retry")
+    shop.relay.subscriber.reply = lambda _count: (200, 0)
+    await shop.relay.api.post(f"/v1/deliveries/{row['id']}/retry")
 
     await expect(page.locator("#part-delivery_now .badge-ok").first).to_have_text("Delivered", timeout=WAIT)
     await expect(page.locator("#announce")).to_have_text("Delivered", timeout=WAIT)
@@ -113,15 +160,14 @@ async def test_it_turns_green_while_one_watches(browser: Browser, relay: Relay) 
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-async def test_many_are_replayed_at_once(browser: Browser, relay: Relay, language: str) -> None:
+async def test_many_are_replayed_at_once(shop: Shop, sign_in: SignIn, language: str) -> None:
     """An endpoint that came late: choose, see the count, begin, and watch the bar until everything has arrived."""
     words = WORDS[language]
-    for _ in range(6):
-        await relay.play("card")
-    await relay.until(lambda: recorded(relay, 6), "all are recorded")
-    relay.subscriber.reply = lambda _count: (200, 0)
-    endpoint = await relay.endpoint()
-    page = await signed_in(browser, relay, language)
+    await shop.sell(6)
+    await shop.until_there_are(6, "events")
+    shop.relay.subscriber.reply = lambda _count: (200, 0)
+    endpoint = await shop.subscribe()
+    page = await sign_in(language)
     problems = watched(page)
 
     await page.goto(f"/replays?endpoint={endpoint['id']}")
@@ -142,29 +188,29 @@ async def test_many_are_replayed_at_once(browser: Browser, relay: Relay, languag
     assert problems == []
 
 
-async def test_events_appear_as_they_happen(browser: Browser, relay: Relay) -> None:
+async def test_events_appear_as_they_happen(shop: Shop, sign_in: SignIn) -> None:
     """The list of events grows by itself; paused, it stays as it is."""
-    page = await signed_in(browser, relay, "en")
+    page = await sign_in("en")
     await page.goto("/events")
     await expect(page.locator("[data-live-words]")).to_have_text("Live", timeout=WAIT)
-    (first,) = await relay.play("card")
+    (first,) = await shop.sell()
     await expect(page.get_by_role("link", name=first)).to_be_visible(timeout=WAIT)
     await page.get_by_role("button", name="Pause").click()
-    (second,) = await relay.play("card")
-    await relay.until(lambda: relay.payment(second), "it is found")
+    (second,) = await shop.sell()
+    await shop.relay.until(lambda: shop.relay.payment(second, shop.merchant), "it is found")
     await page.wait_for_timeout(1500)
     await expect(page.get_by_role("link", name=second)).to_have_count(0)
     await page.get_by_role("button", name="Resume").click()
     await expect(page.get_by_role("link", name=second)).to_be_visible(timeout=WAIT)
 
 
-async def test_it_reads_without_a_script(browser: Browser, relay: Relay) -> None:
+async def test_it_reads_without_a_script(shop: Shop, sign_in: SignIn) -> None:
     """With scripts off, the same pages show the same, and forms still work."""
-    await relay.endpoint()
-    (imp_uid,) = await relay.play("card")
-    await relay.until(lambda: dead(relay, 1), "the delivery is dead")
-    page = await signed_in(browser, relay, "en", java_script_enabled=False)
-    await page.goto(f"/payments/default/{imp_uid}")
+    await shop.subscribe()
+    (imp_uid,) = await shop.sell()
+    await shop.until_there_are(1, "deliveries", state="dead")
+    page = await sign_in("en", java_script_enabled=False)
+    await page.goto(f"/payments/{shop.merchant}/{imp_uid}")
     await expect(page.get_by_text("1 of 1 deliveries have not arrived.").first).to_be_visible()
     await page.get_by_role("button", name="Retry now").click()
     await expect(page.get_by_text("It is attempted again now.")).to_be_visible()
@@ -176,14 +222,3 @@ def watched(page: Page) -> list[str]:
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     return problems
-
-
-async def dead(relay: Relay, count: int) -> bool:
-    """Whether so many deliveries have been given up."""
-    answer = await relay.api.get("/v1/deliveries", params={"state": "dead"})
-    return len(answer.json()["data"]) == count
-
-
-async def recorded(relay: Relay, count: int) -> bool:
-    """Whether so many events have been recorded."""
-    return len((await relay.api.get("/v1/events")).json()["data"]) == count
