@@ -20,6 +20,9 @@ TURN = 0.05
 """Seconds for which a worker that refreshes a few payments of a lane is alone with it. What becomes due meanwhile is
 its next batch; after that time others are kicked."""
 
+MOST_OF_TURN = 16
+"""With more payments than that to refresh, a worker is not alone with a lane."""
+
 UNRENEWED_FOR = 4.5
 """If no worker has renewed leases in a cell for so many seconds, Redis counts as having been away, and leases may have
 ended only because none could be renewed. It is one and a half times the time between two renewals."""
@@ -40,6 +43,7 @@ _IN_LUA: dict[str, str | int | float] = {
     "SWEEP_REST_MS": round(SWEEP_REST * 1000),
     "SWEEP_AGAIN_MS": round(SWEEP_AGAIN * 1000),
     "TURN_MS": round(TURN * 1000),
+    "MOST_OF_TURN": MOST_OF_TURN,
     "UNRENEWED_MS": round(UNRENEWED_FOR * 1000),
     "RENEW_WITHIN_MS": round(RENEW_WITHIN * 1000),
     "RECEIVER_SILENT_MS": RECEIVER_SILENT_AFTER * 1000,

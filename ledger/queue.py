@@ -77,7 +77,7 @@ class Queue:
         self._log_lost_at = float("-inf")
 
     def offer(self, actor: str, take: Take) -> None:
-        """From now on, before a lane of ``actor`` is kicked, ask ``take`` whether this process works on it at once.
+        """From now on, before a lane of ``actor`` is kicked, ask ``take`` whether this process works on it itself.
         Then the kick need not go through Redis and Dramatiq's threads."""
         self._here[actor] = take
 

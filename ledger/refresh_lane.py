@@ -112,6 +112,11 @@ class RefreshLane:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""
         self._cells[lane.cell].kick([str(lane)])
 
+    async def share(self, lane: Lane) -> None:
+        """Kick the lane if something has become due in it since it was claimed: another worker may be free. Raises
+        `LedgerUnavailable`."""
+        await self._cells[lane.cell].run_and_kick("share_lane", str(lane))
+
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
         now, token, base, left, failures, row_of_merchant, expects, rows = await self._cells[lane.cell].run_and_kick(

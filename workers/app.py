@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import dramatiq
@@ -117,8 +118,8 @@ class WorkerProcess:
         for actor in (self._refresher.refresh, self._deliverer.deliver, self._jobs.work):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
-        self._ledger.offer_kicks("refresh", self._refresher.taken_up.begin)
-        self._ledger.offer_kicks("deliver", self._take_up)
+        self._ledger.offer_kicks("refresh", partial(self._take_up, self._refresher.take_up))
+        self._ledger.offer_kicks("deliver", partial(self._take_up, self._deliverer.take_up))
         self._ledger.delivery_lane.pass_to(self._take, self._deliverer.most)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
 
@@ -145,8 +146,8 @@ class WorkerProcess:
         self._stop(status)
         return self._background.status() or status
 
-    def _take_up(self, lane: str) -> bool:
-        if not self._deliverer.take_up(lane):
+    def _take_up(self, begin: Callable[[str], bool], lane: str) -> bool:
+        if not begin(lane):
             return False
         self.heartbeat.worked_on(lane)
         return True
@@ -189,7 +190,7 @@ class WorkerProcess:
         deadline.start()
         log.info("worker_stopping")
         ends = time.monotonic() + FINISH_WITHIN
-        refreshing = self._submit(self._refresher.taken_up.finish(FINISH_WITHIN))
+        refreshing = self._submit(self._refresher.finish(FINISH_WITHIN))
         finishing = self._submit(self._deliverer.finish(FINISH_WITHIN))
         self._call_in_loop(self._background.stop, "sweep")
         self._join_actors()

@@ -4,12 +4,14 @@ turns begin without Dramatiq, as the worker that kicks a lane takes it up itself
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import structlog
 
+from ledger.constants import TURN
 from ledger.keys import Lane
 from runtime.repeated_lines import Repeats
 from schemas.errors import LedgerUnavailable
@@ -22,12 +24,15 @@ worker takes them."""
 
 
 class Turns:
-    """The turns under way in this worker. ``again`` is called with each lane that was kicked during its turn."""
+    """The turns under way in this worker. ``again`` is called with each lane that was kicked during its turn; ``clock``
+    gives seconds."""
 
-    def __init__(self, again: Callable[[Lane], object]) -> None:
+    def __init__(self, again: Callable[[Lane], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._again = again
+        self._clock = clock
         self._kicked: dict[Lane, bool] = {}
         self._writing: set[Lane] = set()
+        self._settling: dict[Lane, float] = {}
 
     @contextmanager
     def of(self, lane: Lane) -> Iterator[ExitStack | None]:
@@ -41,6 +46,18 @@ class Turns:
             turn.callback(self._end, lane)
             yield turn
 
+    def takes(self, lane: Lane) -> bool:
+        """Whether a kick of this lane should stay in this worker. While a turn looks payments up, or has been settling
+        them for `TURN`, another worker may be free."""
+        since = self._settling.get(lane)
+        if since is None:
+            return lane not in self._kicked
+        return self._clock() - since < TURN
+
+    def settle(self, lane: Lane) -> None:
+        """The turn has looked its payments up: from now on each that is settled may kick the lane."""
+        self._settling[lane] = self._clock()
+
     def let_next_begin(self, lane: Lane, turn: ExitStack) -> None:
         """Let the next turn begin while this one still writes its results. One turn of a lane at a time may do so."""
         if lane not in self._writing:
@@ -49,13 +66,14 @@ class Turns:
             turn.callback(self._writing.discard, lane)
 
     def _end(self, lane: Lane) -> None:
+        self._settling.pop(lane, None)
         if self._kicked.pop(lane):
             self._again(lane)
 
 
 class TakenUp:
     """Turns of lanes that this process kicks itself: what has become due during a turn goes to the worker that had it,
-    without a detour through the queue."""
+    without a detour through the queue. Besides, it shares lanes whose turns take long."""
 
     def __init__(self, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         self._work = work
@@ -68,10 +86,14 @@ class TakenUp:
         `MOST_TAKEN_UP` such turns."""
         if self._finishing or len(self._under_way) >= MOST_TAKEN_UP:
             return False
-        task = asyncio.create_task(self._take_turn(lane))
+        self.start(lane, self._work(lane))
+        return True
+
+    def start(self, lane: object, work: Coroutine[Any, Any, None]) -> None:
+        """Start something for a lane that no caller waits for."""
+        task = asyncio.create_task(self._carry_out(lane, work))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return True
 
     async def finish(self, within: float) -> None:
         """Wait for the turns that are under way, ``within`` seconds at most; begin no more."""
@@ -79,9 +101,9 @@ class TakenUp:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=within)
 
-    async def _take_turn(self, lane: str) -> None:
+    async def _carry_out(self, lane: object, work: Coroutine[Any, Any, None]) -> None:
         with self._errors.logged(lane):
-            await self._work(lane)
+            await work
 
 
 class TurnErrors:

@@ -32,6 +32,7 @@ class SignInLimit:
     def __init__(self, operators: Operators) -> None:
         self._operators = operators
         self._own: Counter[str] = Counter()
+        self._own_known: Counter[str] = Counter()
         self._own_since = time.monotonic()
 
     async def attempt(self, source: str, *, is_known: bool = False) -> float:
@@ -39,7 +40,7 @@ class SignInLimit:
         of_all = None if is_known else OF_ALL
         try:
             wait = await self._operators.try_sign_in(source, of_source=OF_SOURCE, of_all=of_all, within=WITHIN)
-            self._own.pop(source, None)
+            self._forget(source)
             return wait
         except LedgerUnavailable as error:
             log.warning("sign_ins_counted_alone", error=str(error))
@@ -47,7 +48,7 @@ class SignInLimit:
 
     async def forgive(self, source: str, *, is_known: bool = False) -> None:
         """Do not count the last attempt: the token was right."""
-        self._own.pop(source, None)
+        self._forget(source)
         try:
             await self._operators.forgive_sign_in(source, among_all=not is_known)
         except LedgerUnavailable as error:
@@ -56,11 +57,17 @@ class SignInLimit:
     def _attempt_alone(self, source: str, of_all: int | None, now: float) -> float:
         if now - self._own_since > WITHIN:
             self._own.clear()
+            self._own_known.clear()
             self._own_since = now
-        if self._own[source] >= OF_SOURCE or (of_all is not None and self._own.total() >= of_all):
+        attempts = self._own_known if of_all is None else self._own
+        if attempts[source] >= OF_SOURCE or (of_all is not None and attempts.total() >= of_all):
             return self._own_since + WITHIN - now
-        self._own[source] += 1
+        attempts[source] += 1
         return 0.0
+
+    def _forget(self, source: str) -> None:
+        self._own.pop(source, None)
+        self._own_known.pop(source, None)
 
 
 class EndedSessions:

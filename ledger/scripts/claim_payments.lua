@@ -6,9 +6,6 @@
 --          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {notification that waits, …}}}}
 -- uses: lanes leases notifications payments records snapshots
 
--- While a worker refreshes a few payments, what becomes due in their lane kicks no other worker: the script that settles them kicks the
--- lane, and the same worker goes on. It has `TURN_MS` for it; after that, or if it has more payments, others share the work.
-local MOST_OF_TURN = 16
 -- About how many bytes of payments one claim reads. Long histories take several claims, so that Redis serves others in between.
 local MOST_BYTES = 524288
 -- A row with more fields than this is long.
@@ -91,6 +88,8 @@ local base, left = unpack(redis.call("MGET", k("base"), k("left")))
 local merchant, expects = {}, 0
 if #rows > 0 then merchant, expects = redis.call("HGETALL", k("merchant", m)), redis.call("EXISTS", k("orders", m)) end
 local kicks = index_and_kick(lane)
+-- While a worker refreshes a few payments, what becomes due in their lane kicks no other worker: the script that settles them kicks the
+-- lane, and the same worker goes on. It has `TURN_MS` for it; after that it kicks the lane for others (share_lane.lua).
 if #kicks == 0 and #rows > 0 and #rows <= MOST_OF_TURN and lane == "refresh/" .. m then
   redis.call("SET", k("kicked", lane), "turn " .. int(token), "PX", TURN_MS)
 end

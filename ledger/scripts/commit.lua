@@ -133,8 +133,9 @@ local function record_events(c)
   end
 end
 
--- Makes new deliveries of a lane due, and indexes the lane. If others were due before them, the index is as it has to be: many lanes
--- of endpoints that are away are such. But it may be wrong if a script that added these deliveries before ended halfway.
+-- Makes new deliveries of a lane due, and indexes the lane. If others were due before them, the index is right as it is, which saves most of
+-- the work for endpoints that do not keep up. It may be wrong if the lane has no entry, or if a script that had added some of these
+-- deliveries ended halfway.
 -- Returns: when the lane needs a worker (ms), or nil
 local function fill_lane(lane, ids)
   touched_lanes[lane] = true

@@ -98,7 +98,7 @@ def _stamped(row: tuple[Any, ...], stamp: bytes) -> tuple[type[Entry], tuple[Any
         raise UnknownEntry(Reason.of("outbox_entry_unreadable", error=f"{kind}: {len(values)} ≠ {len(_NAMES[cls])}"))
     if stamp:
         places, packed_as_text = _PLACES[cls], _BYTES[cls]
-        for name, value in msgpack.unpackb(stamp).items():
+        for name, value in dict(msgpack.unpackb(stamp)).items():
             values[places[name]] = _bytes(value) if name in packed_as_text else value
     return cls, tuple(values)
 
@@ -106,7 +106,7 @@ def _stamped(row: tuple[Any, ...], stamp: bytes) -> tuple[type[Entry], tuple[Any
 def _by_name(row: dict[str, Any], stamp: bytes) -> tuple[type[Entry], tuple[Any, ...]]:
     """The class and the field values of an entry that a script packed; fields that it left out have their default."""
     cls = _known(row.pop("v"), row.pop("kind"))
-    named = {**_DEFAULTS[cls], **row, **(msgpack.unpackb(stamp) if stamp else {})}
+    named = {**_DEFAULTS[cls], **row, **(dict(msgpack.unpackb(stamp)) if stamp else {})}
     if len(named) != len(_NAMES[cls]):
         raise UnknownEntry(Reason.of("outbox_entry_unreadable", error=f"{cls.__name__}: {len(named)} fields"))
     for name in _BYTES[cls]:

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
 import structlog
-from typer.main import get_command
-
-
-@pytest.fixture(scope="session", autouse=True)
-def commands_made_once() -> Iterator[None]:
-    """A runner makes all commands of `relay` for each that it runs, which takes longer than most that are run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("typer.testing._get_command", cache(get_command))
-        yield
 
 
 @pytest.fixture(autouse=True)

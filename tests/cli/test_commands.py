@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 import redis
 import typer
+from click.testing import CliRunner, Result
 from standardwebhooks.webhooks import Webhook
-from typer.testing import CliRunner, Result
+from typer.main import get_command
 
 from cli import main
 from cli.client import RelayLocation
@@ -35,12 +36,15 @@ from tests.cli.test_endings import heeds_its_terminal
 from tests.console.conftest import KEY, READ_ONLY, TOKEN, Console, running
 from tests.support import machine
 from tests.support.iamport_stub import Stub, no
-from tests.support.processes import ROOT
+from tests.support.processes import RELAY, ROOT
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
 app = typer.Typer()
 register(app)
+
+COMMAND: Any = get_command(app)
+"""All commands of `relay`, made once: that takes longer than most that are run."""
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> None:
 async def relay(console: Console, *arguments: str, token: str = TOKEN, **environ: str) -> Result:
     """`relay arguments…` while the console answers."""
     known = {"RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": token, "IMP_KEY": "", "IMP_SECRET": "", **environ}
-    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=known, catch_exceptions=False)
+    return await asyncio.to_thread(CliRunner().invoke, COMMAND, list(arguments), env=known, catch_exceptions=False)
 
 
 async def asked(console: Console, *arguments: str) -> Any:
@@ -183,7 +187,7 @@ def test_a_token_is_sent_to_a_sandbox_only() -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Iamport) as server:
         threading.Thread(target=server.serve_forever).start()
         environ = {"IMP_API_URL": f"http://127.0.0.1:{server.server_port}", "RELAY_API_TOKEN": "operators-token"}
-        result = CliRunner().invoke(app, ["trigger", "card"], env=environ, catch_exceptions=False)
+        result = CliRunner().invoke(COMMAND, ["trigger", "card"], env=environ, catch_exceptions=False)
         server.shutdown()
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert heard
@@ -340,7 +344,7 @@ async def test_failures_are_one_line_and_exit_1(console: Console) -> None:
 )
 def test_without_a_console_failures_are_one_line_too(arguments: tuple[str, ...], environ: dict[str, str]) -> None:
     """Of commands that talk to Redis and history themselves; the value of a secret is not in it."""
-    result = CliRunner().invoke(app, arguments, env=environ)
+    result = CliRunner().invoke(COMMAND, arguments, env=environ)
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1), result.stderr
     assert result.stderr.startswith(f"relay {arguments[0]}: ")
     assert "no-key" not in result.stderr
@@ -354,7 +358,7 @@ async def test_migrating_says_what_it_did(redis_url: str, tmp_path: Path) -> Non
     }  # fmt: skip
 
     async def migrate(*options: str) -> str:
-        result = await asyncio.to_thread(CliRunner().invoke, app, ["migrate", *options], env=environ)
+        result = await asyncio.to_thread(CliRunner().invoke, COMMAND, ["migrate", *options], env=environ)
         assert result.exit_code == 0, result.output
         return result.output
 
@@ -370,7 +374,7 @@ async def test_migrating_says_what_it_did(redis_url: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("arguments", [["endpoints", "lst"], ["payments", "show"], ["events", "list", "--limit", "x"]])
 def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     """Wrong usage and failure have different exit statuses."""
-    assert CliRunner().invoke(app, arguments).exit_code == 2
+    assert CliRunner().invoke(COMMAND, arguments).exit_code == 2
 
 
 def test_every_command_has_help_with_an_example() -> None:
@@ -462,7 +466,7 @@ async def test_listening_ends_with_its_endpoint(console: Console, number: signal
     """While it listens there is an endpoint, whose secret it says; however it is asked to end, that is deleted."""
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.start", "listen", "--forward-to", "http://127.0.0.1:9/hook"),
+        *(sys.executable, "-c", RELAY, "listen", "--forward-to", "http://127.0.0.1:9/hook"),
         env=environ, cwd=ROOT, stdout=PIPE, stderr=PIPE, preexec_fn=heeds_its_terminal,
     )  # fmt: skip
     assert process.stdout is not None
@@ -553,16 +557,16 @@ def test_a_callback_is_verified(tmp_path: Path) -> None:
         "verify", "--secret", secret, "--id", "evt_1", "--timestamp", headers["webhook-timestamp"],
         "--signature", headers["webhook-signature"],
     ]  # fmt: skip
-    assert CliRunner().invoke(app, [*options, str(path)]).exit_code == 0
-    assert CliRunner().invoke(app, options, input=body).exit_code == 0
-    assert CliRunner().invoke(app, options, input=body + b" ").exit_code == 1
-    unread = CliRunner().invoke(app, [*options, str(tmp_path / "none")])
+    assert CliRunner().invoke(COMMAND, [*options, str(path)]).exit_code == 0
+    assert CliRunner().invoke(COMMAND, options, input=body).exit_code == 0
+    assert CliRunner().invoke(COMMAND, options, input=body + b" ").exit_code == 1
+    unread = CliRunner().invoke(COMMAND, [*options, str(tmp_path / "none")])
     assert (unread.exit_code, unread.stderr) == (
         1,
         f"relay: {tmp_path}/none cannot be read: No such file or directory\n",
     )
     for useless in ("", "whsec_", "whsec_?"):
-        result = CliRunner().invoke(app, [*options, "--secret", useless, str(path)])
+        result = CliRunner().invoke(COMMAND, [*options, "--secret", useless, str(path)])
         assert (result.exit_code, result.stderr.startswith("relay: not valid: ")) == (1, True)
 
 

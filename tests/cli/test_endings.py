@@ -20,7 +20,7 @@ from cli.listen import _description
 from schemas.endpoints.delivery import Delivered
 from tests.console.conftest import TOKEN, Console, running
 from tests.support import machine
-from tests.support.processes import ROOT
+from tests.support.processes import RELAY, ROOT
 
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -48,7 +48,7 @@ async def started(
     """`relay words…` as a process, which does something else first."""
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli.start", *words, env=environ, cwd=ROOT, preexec_fn=first, **options
+        sys.executable, "-c", RELAY, *words, env=environ, cwd=ROOT, preexec_fn=first, **options
     )
 
 

@@ -15,11 +15,10 @@ import pytest
 from cli.data_dir import DataDir
 from cli.stack import Addresses, environment
 from tests.support import warm_python
-from tests.support.processes import ROOT, Processes, clean_environ
+from tests.support.processes import RELAY, ROOT, Processes, clean_environ
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import PATIENCE, until_now
 
-_RELAY = 'import sys; sys.argv[0] = "relay"; from cli.start import main; main()'
 USUAL = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003, "worker": 9108}
 
 
@@ -67,7 +66,7 @@ class RelayUp:
 def shell_path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PATH on which `relay` and `python` are those of the tests."""
     directory = tmp_path_factory.mktemp("bin")
-    warm = f"-I -S {warm_python.__file__} {warm_python.server()} -c '{_RELAY}'"
+    warm = f"-I -S {warm_python.__file__} {warm_python.server()} -c '{RELAY}'"
     for name, command in {"relay": warm, "python": ""}.items():
         shim = directory / name
         shim.write_text(f'#!/bin/sh\nexec {sys.executable} {command} "$@"\n')

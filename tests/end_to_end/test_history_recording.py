@@ -136,15 +136,17 @@ async def _recording(
 ) -> AsyncIterator[Recording]:
     async with RedisProxy(redis.port) as way:
         relay = Relay(processes, redis.url, free_port, {"RELAY_HISTORY_URL": history_url})
-        await relay.start()
-        await relay.endpoint()
-        recording = Recording(relay, redis, way, history_url, [], [])
-        await relay.worker.terminate()
-        async with ledger_state(redis.url) as state:
-            await state.redis.script_flush()  # the next worker's scripts come by the proxy, which then knows them
-        relay.worker = await recording.start_worker()
-        yield recording
-        await relay.stop()
+        try:
+            await relay.start()
+            await relay.endpoint()
+            recording = Recording(relay, redis, way, history_url, [], [])
+            await relay.worker.terminate()
+            async with ledger_state(redis.url) as state:
+                await state.redis.script_flush()  # the next worker's scripts come by the proxy, which then knows them
+            relay.worker = await recording.start_worker()
+            yield recording
+        finally:
+            await relay.stop()
 
 
 @pytest.mark.parametrize("script", ["lead", "read_items", "trim_outbox"])
@@ -185,6 +187,7 @@ async def test_what_redis_refuses_for_a_while_is_recorded(recording: Recording, 
             await paying
         finally:
             administrator.execute_command("ACL", "SETUSER", "default", f"+{refused}")
+            await asyncio.wait([paying])
     await recording.relay.worker.kill()
     await recording.start_worker()
     await recording.settled()
@@ -196,14 +199,16 @@ async def test_an_entry_of_a_newer_version_waits(recording: Recording) -> None:
     await recording.settled()
     async with ledger_state(recording.relay.environ["REDIS_URL"]) as state:
         newer = await state.redis.xadd(key("outbox"), {"e": msgpack.packb([99, "payment", "?"])})
-        await recording.pay(3)
-        await recording.relay.worker.logged("outbox_not_readable")
-        await recording.relay.worker.kill()
-        recording.relay.worker = await recording.start_worker()
-        await recording.relay.worker.logged("outbox_not_readable")
-        await recording.relay.until(lambda: set(recording.told) == set(recording.paid), "every payment is told")
-        assert await recording.waits()
-        await state.redis.xdel(key("outbox"), newer)
+        try:
+            await recording.pay(3)
+            await recording.relay.worker.logged("outbox_not_readable")
+            await recording.relay.worker.kill()
+            recording.relay.worker = await recording.start_worker()
+            await recording.relay.worker.logged("outbox_not_readable")
+            await recording.relay.until(lambda: set(recording.told) == set(recording.paid), "every payment is told")
+            assert await recording.waits()
+        finally:
+            await state.redis.xdel(key("outbox"), newer)
     await recording.settled()
 
 

@@ -100,7 +100,7 @@ async def test_whoever_is_cancelled_ends(history_url: str) -> None:
             await database.read(lambda asked: asked.exec_driver_sql(question).scalar())
 
     asking = {asyncio.create_task(ask()) for _ in range(connection.POOL)}
-    for _ in range(150):
+    for _ in range(300):
         await asyncio.sleep(rng.uniform(0, 0.01))
         asking.add(asyncio.create_task(ask()))
         cancelled = asking.pop()

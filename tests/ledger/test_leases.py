@@ -123,14 +123,14 @@ async def test_one_kick_a_lane_is_under_way_at_most(driver: Driver) -> None:
     """Webhooks in a row kick once; a claim that finds nothing clears the flag, so what comes after it kicks again."""
     await driver.accept("imp_1")
     await driver.accept("imp_2")
-    assert await _messages(driver, "refresh") == 1
+    assert await driver.messages("refresh") == 1
     for claimed in await driver.claim():
         assert await driver.commit(claimed, paid(claimed.record.imp_uid)) == "ok"
     assert await driver.claim() == ()
     assert not await driver.kicked(REFRESH)
     await driver.accept("imp_3")
     assert await driver.kicked(REFRESH)
-    assert await _messages(driver, "refresh") == 2
+    assert await driver.messages("refresh") == 2
 
 
 @pytest.mark.parametrize("end", ["commit", "postpone", "release"])
@@ -139,7 +139,7 @@ async def test_what_comes_during_a_turn_kicks_once_it_ends(ledger: Ledger, drive
     await driver.accept("imp_1")
     claimed = await driver.claim_one()
     await driver.accept("imp_2")
-    assert await _messages(driver, "refresh") == 1
+    assert await driver.messages("refresh") == 1
     match end:
         case "commit":
             assert await driver.commit(claimed, paid("imp_1")) == "ok"
@@ -148,7 +148,7 @@ async def test_what_comes_during_a_turn_kicks_once_it_ends(ledger: Ledger, drive
         case "release":
             ledger.leases.hold([claimed.lease])
             await ledger.leases.release()
-    assert await _messages(driver, "refresh") == 2
+    assert await driver.messages("refresh") == 2
 
 
 async def test_a_turn_that_takes_long_is_shared(driver: Driver) -> None:
@@ -157,13 +157,13 @@ async def test_a_turn_that_takes_long_is_shared(driver: Driver) -> None:
     first = await driver.claim_one()
     await driver.forget_kicks()
     await driver.accept("imp_2")
-    assert await _messages(driver, "refresh") == 2
+    assert await driver.messages("refresh") == 2
     second = await driver.claim_one()
     await driver.accept("imp_3")
     assert await driver.commit(first, paid("imp_1")) == "ok"
-    assert await _messages(driver, "refresh") == 2
+    assert await driver.messages("refresh") == 2
     assert await driver.commit(second, paid("imp_2")) == "ok"
-    assert await _messages(driver, "refresh") == 3
+    assert await driver.messages("refresh") == 3
 
 
 async def test_many_payments_are_shared(driver: Driver) -> None:
@@ -171,16 +171,16 @@ async def test_many_payments_are_shared(driver: Driver) -> None:
     await asyncio.gather(*(driver.accept(f"imp_{n}") for n in range(17)))
     assert len(await driver.claim()) == 17
     await driver.accept("imp_more")
-    assert await _messages(driver, "refresh") == 2
+    assert await driver.messages("refresh") == 2
 
 
 async def test_a_full_batch_kicks_again(driver: Driver) -> None:
     """A claim that leaves due work kicks the lane before it starts; one that takes all does not."""
     await asyncio.gather(*(driver.accept(f"imp_{n}") for n in range(5)))
     await driver.claim(limit=3)
-    assert await _messages(driver, "refresh") == 2
+    assert await driver.messages("refresh") == 2
     await driver.claim(limit=3)
-    assert await _messages(driver, "refresh") == 2
+    assert await driver.messages("refresh") == 2
 
 
 async def test_a_kick_that_was_lost_is_sent_again(ledger: Ledger, driver: Driver) -> None:
@@ -190,7 +190,7 @@ async def test_a_kick_that_was_lost_is_sent_again(ledger: Ledger, driver: Driver
     assert await ledger.sweep("me") == []
     await driver.pass_time(5)
     assert await ledger.sweep("me") == [REFRESH]
-    assert await _messages(driver, "refresh") == 2
+    assert await driver.messages("refresh") == 2
 
 
 async def test_one_worker_sweeps_at_a_time(ledger: Ledger, driver: Driver) -> None:
@@ -212,10 +212,3 @@ async def test_the_sweep_tells_of_what_is_due_only(ledger: Ledger, driver: Drive
     assert await ledger.sweep("me") == []
     await driver.pass_time(61)
     assert await ledger.sweep("me") == [REFRESH]
-
-
-async def _messages(driver: Driver, queue: str) -> int:
-    """How many kicks were sent to a queue, once all that are under way have been."""
-    await asyncio.gather(*driver.ledger.queue._sending)
-    broker = driver.ledger.queue.broker.client
-    return int(await asyncio.to_thread(broker.llen, f"relay:{queue}"))

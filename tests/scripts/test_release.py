@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.release import check_bill
 from tests.support.checkout import copied
 from tests.support.processes import ROOT
 
@@ -56,6 +57,16 @@ def test_a_dirty_checkout_is_refused(repository: Path) -> None:
     assert ran.returncode == 1
     assert "not committed" in ran.stderr
     assert git(repository, "tag") == ""
+
+
+def test_a_list_of_what_it_consists_of_is_checked() -> None:
+    """Against CycloneDX's schema."""
+    component = {"type": "library", "name": "redis"}
+    good = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [component]}
+    check_bill(json.dumps(good))
+    del component["name"]
+    with pytest.raises(ValueError, match="is not valid"):
+        check_bill(json.dumps(good))
 
 
 def test_version_changelog_tag_and_files(repository: Path, tmp_path: Path) -> None:

@@ -33,9 +33,11 @@ def _transport() -> AiohttpTransport:
 
 
 def _session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(keepalive_timeout=5.0), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
     )
+    session._retry_connection = False  # as aiohttp's own client for tests: a server that breaks off is seen
+    return session
 
 
 class _SeeingWrites(httpx.AsyncBaseTransport):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
@@ -267,6 +268,11 @@ class Driver:
     async def kicked(self, lane: Lane) -> bool:
         """Whether a kick of this lane is under way."""
         return bool(await self.redis.exists(self._key("kicked", str(lane))))
+
+    async def messages(self, queue: str) -> int:
+        """How many kicks were sent to a queue, once all that are under way have been."""
+        await asyncio.gather(*self.ledger.queue._sending)
+        return int(await asyncio.to_thread(self.ledger.queue.broker.client.llen, f"relay:{queue}"))
 
     async def forget_kicks(self) -> None:
         """As if every kick had been lost, and some time ago."""

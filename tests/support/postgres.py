@@ -194,10 +194,12 @@ def _empty_cluster(programs: Path) -> Path:
 
 
 def _initialize(programs: Path, directory: Path) -> None:
-    data = directory / "data"
+    data = directory / "new"
     command = [str(programs / "initdb"), "-D", str(data), "-A", "trust", "-U", "relay", "-E", "UTF8"]
     command += ["--locale=C.UTF-8", "-N"]
+    shutil.rmtree(data, ignore_errors=True)  # of a process that was killed meanwhile
     subprocess.run(command, check=True, capture_output=True, cwd=directory, **_as_owner())
+    data.rename(directory / "data")
 
 
 def _as_owner() -> dict[str, Any]:

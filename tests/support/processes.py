@@ -25,6 +25,8 @@ from tests.support.waiting import PATIENCE, until
 from tests.support.warm_python import WarmProcess, is_served
 
 ROOT = Path(__file__).resolve().parents[2]
+RELAY = 'import sys; sys.argv[0] = "relay"; from cli.start import main; main()'
+"""What `python -c` runs to do what the installed command does."""
 _OURS = ("RELAY_", "IMP_", "REDIS_")
 
 
@@ -150,7 +152,8 @@ class Processes:
 
 
 def _start(command: list[str], environ: Mapping[str, str], directory: Path) -> subprocess.Popen[str] | WarmProcess:
-    """A Python program comes from a server that has imported the project, unless its path says what to import."""
+    """A Python program comes from a server that has imported the project, unless its path says
+    to import other code, which no server has imported."""
     if command[0] == sys.executable and command[1] in ("-m", "-c") and is_served(environ):
         return WarmProcess(command[1:], environ, directory)
     return subprocess.Popen(

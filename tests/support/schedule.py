@@ -1,7 +1,7 @@
 """How a run is divided among processes: what takes longest begins first, and files whose tests share nothing are split.
 
 A plugin of pytest, loaded by `tests/conftest.py`. With `--dist loadfile` a file's tests run in one process, so that
-they can share what is costly to start; the tests of the files in ``SPLIT`` are long and share nothing.
+they can share what is costly to start; the tests of the files in ``SPLIT`` are long and share little.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 LONGEST = (
+    "tests/end_to_end/test_history_recording",
     "tests/chaos/test_short", "tests/bench/test_soak", "tests/deploy/test_packages", "tests/chaos/test_machines",
     "tests/end_to_end/test_upgrading", "tests/console/web/test_accessibility", "tests/end_to_end/test_long_histories",
-    "tests/console/test_description", "tests/end_to_end/test_history_recording", "tests/scripts/test_release",
+    "tests/console/test_description", "tests/scripts/test_release",
     "tests/end_to_end/test_iamport_failing", "tests/cli/test_commands", "tests/end_to_end/test_lost_history",
     "tests/ledger/test_halfway_history", "tests/cli/test_up", "tests/console/web/test_incident", "tests/chaos/",
     "tests/history/test_lists", "tests/end_to_end/", "tests/workers/test_large_lists", "tests/workers/test_places",
@@ -34,12 +35,16 @@ at first and too much in the end."""
 SPLIT = (
     "tests/chaos/test_short.py", "tests/chaos/test_lost_redis.py", "tests/console/test_description.py",
     "tests/console/web/test_accessibility.py",
-    "tests/end_to_end/test_history_recording.py", "tests/end_to_end/test_redis_errors.py",
+    "tests/end_to_end/test_redis_errors.py",
     "tests/end_to_end/test_stopping.py", "tests/end_to_end/test_unusable.py", "tests/end_to_end/test_watched_tasks.py",
     "tests/end_to_end/test_upgrading.py", "tests/ledger/test_cluster.py", "tests/ledger/test_halfway_history.py",
     "tests/ledger/test_sentinel.py", "tests/receiver/test_redis_away.py", "tests/receiver/test_outages.py",
     "tests/workers/test_large_lists.py",
 )  # fmt: skip
+
+
+BY_DATABASE = ("tests/end_to_end/test_history_recording.py",)
+"""Files whose tests share a relay for each database."""
 
 
 gc.disable()  # until all tests are collected: nothing of them is garbage, and looking is a quarter of collecting them
@@ -68,9 +73,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _unit(nodeid: str) -> str:
-    """What runs in one process: a file, or a test of those that are split."""
-    path = nodeid.partition("::")[0]
-    return nodeid if path in SPLIT else path
+    """What runs in one process: a file, or a test of those that are split, or a database's tests."""
+    path, _, test = nodeid.partition("::")
+    if path in SPLIT:
+        return nodeid
+    return f"{path}::{'postgresql' in test}" if path in BY_DATABASE else path
 
 
 @pytest.hookimpl(optionalhook=True)

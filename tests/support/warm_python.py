@@ -4,7 +4,8 @@
 for each call.
 `warm_python.py SOCKET -m MODULE …` hands its arguments, environment, directory and standard files over, and ends with
 the status that comes back; `WarmProcess` does the same for `Process`. What runs ends with whoever called it. It is a
-process of its own in every other way: its own session, signals and environment. The project's modules read none of
+process of its own in every other way, with its own session, signals and environment, until it has ended by itself: then
+Python's own end, which takes its modules apart, is left out. The project's modules read none of
 these, no clock and no random number when they are imported. The processes of `relay up` start cold.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -9,14 +10,16 @@ import pytest
 import structlog.testing
 
 from ledger import Ledger
+from ledger.constants import TURN
 from ledger.keys import Lane
 from schemas import wire
 from tests.support import stored_payments
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
-from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver
+from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
+from tests.support.waiting import PATIENCE, until
 from tests.workers.merchant_workers import running_merchant
 from workers.refresh import Refresher
 
@@ -28,6 +31,7 @@ class Shop:
         self.driver = Driver(ledger)
         self.stub = stub
         self.shown: dict[str, dict[str, object]] = {}
+        self.refresher = refresher
         self.refresh = refresher.refresh
         self.meanwhile: Callable[[], None] = lambda: None
         stub.reply = self.show
@@ -213,3 +217,57 @@ async def test_every_look_that_breaks_off_is_logged(shop: Shop) -> None:
     assert sorted(imp_uid for line in told for imp_uid in line["imp_uids"]) == ["imp_1", "imp_2"]
     assert all("WRONGTYPE" in line["error"] for line in told)
     await shop.driver.redis.flushdb()
+
+
+@pytest.fixture
+async def receiver(redis_url: str) -> AsyncIterator[Driver]:
+    """Another process, which kicks by the queue."""
+    ledger = Ledger.connect(redis_url, queue_url(redis_url))
+    yield Driver(ledger)
+    await ledger.close()
+
+
+async def kicks(shop: Shop, receiver: Driver) -> int:
+    """How many kicks are in the queue."""
+    await receiver.messages("refresh")
+    return await shop.driver.messages("refresh")
+
+
+async def test_a_backlog_is_for_other_workers_too(shop: Shop, receiver: Driver) -> None:
+    """A worker takes up what it kicks, but not what is due beside a full batch that it looks up."""
+    shop.driver.ledger.offer_kicks("refresh", shop.refresher.take_up)
+    shop.pay(*(f"imp_{n}" for n in range(150)))
+    await asyncio.gather(*(receiver.accept(f"imp_{n}") for n in range(150)))
+    sent = await kicks(shop, receiver)
+    shop.stub.delay = 0.5
+    refreshing = asyncio.create_task(shop.refresh(REFRESH.address))
+    await until(lambda: shop.stub.calls, "it looks payments up", 20)
+    assert await kicks(shop, receiver) == sent + 1
+    assert not refreshing.done()
+    await refreshing
+    await shop.refresher.finish(PATIENCE)
+
+
+async def test_a_slow_look_up_keeps_no_other_worker_out(shop: Shop, receiver: Driver) -> None:
+    """What has come meanwhile is kicked for others after a moment; where nothing has come, nothing is."""
+    shop.driver.ledger.offer_kicks("refresh", shop.refresher.take_up)
+    shop.pay("imp_1", "imp_2")
+    shop.stub.delay = 1.0
+    await receiver.accept("imp_1")
+    sent = await kicks(shop, receiver)
+    refreshing = asyncio.create_task(shop.refresh(REFRESH.address))
+    await until(lambda: shop.stub.calls, "it looks the first one up", 20)
+    await asyncio.sleep(4 * TURN)
+    assert await kicks(shop, receiver) == sent
+    await refreshing
+    await receiver.accept("imp_1")
+    again = asyncio.create_task(shop.refresh(REFRESH.address))
+    await until(lambda: len(shop.stub.calls) == 2, "it looks it up again", 20)
+    await receiver.accept("imp_2")
+
+    async def is_shared() -> bool:
+        return await kicks(shop, receiver) > sent + 1
+
+    await until(is_shared, "the lane is kicked", 20)
+    await again
+    await shop.refresher.finish(PATIENCE)

@@ -6,6 +6,7 @@ import asyncio
 
 import structlog.testing
 
+from ledger.constants import TURN
 from ledger.keys import Lane
 from schemas.errors import LedgerUnavailable
 from tests.support.reasons import because
@@ -64,6 +65,21 @@ def test_one_writes_while_the_next_looks_up() -> None:
         turns.let_next_begin(LANE, fourth)
         with turns.of(LANE) as fifth:
             assert fifth is not None
+
+
+def test_a_kick_is_for_others_while_a_turn_looks_payments_up() -> None:
+    """And once it has been settling them for long: another worker may be free. Another lane's kicks stay here."""
+    now = 100.0
+    turns = Turns(lambda _: None, clock=lambda: now)
+    assert turns.takes(LANE)
+    with turns.of(LANE):
+        assert not turns.takes(LANE)
+        assert turns.takes(OTHER)
+        turns.settle(LANE)
+        assert turns.takes(LANE)
+        now += 2 * TURN
+        assert not turns.takes(LANE)
+    assert turns.takes(LANE)
 
 
 async def test_a_process_with_much_to_do_takes_up_no_more() -> None:
