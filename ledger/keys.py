@@ -230,7 +230,7 @@ KEYS = (
         " leased; tokens and tokens_at: of the rate; failures: of i'mport in a row; requested_at: since when a delivery"
         " is requested; fresh_from: attempts claimed before this token do not count for health",
         "one a lane of a merchant: never; of an endpoint: " + _WITH_ENDPOINT),
-    Key("kicked:<lane>", "string", "1: a kick is under way; turn and a token: a worker refreshes a few payments", "expires after 5 s, a turn after 50 ms"),
+    Key("kicked:<lane>", "string", "a kick is under way, or a worker's turn (its token)", "expires after 5 s at most"),
     # Replays and reconciliations
     REPLAY := Key("replay:<id>", "hash", "what a replay, or its part in this cell, sends (ledger.replays), state,"
         " cursor, until, walked, its counts", "after the retention"),
