@@ -1,6 +1,6 @@
 # `make help` lists the targets. Another interpreter: make run PYTHON=python3.12
 PYTHON ?= python3
-JOBS ?= 6
+JOBS ?= 8
 BIN := .venv/bin
 UV_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

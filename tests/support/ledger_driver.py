@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
 from tests.support import stored_payments, stored_rows
-from tests.support.ledger_redis import cells_of, key, redis_of
+from tests.support.ledger_redis import cells_of, key, kicks_sent, redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
 from tests.support.stored_rows import Row, changed, packed
@@ -270,9 +269,8 @@ class Driver:
         return bool(await self.redis.exists(self._key("kicked", str(lane))))
 
     async def messages(self, queue: str) -> int:
-        """How many kicks were sent to a queue, once all that are under way have been."""
-        await asyncio.gather(*self.ledger.queue._sending)
-        return int(await asyncio.to_thread(self.ledger.queue.broker.client.llen, f"relay:{queue}"))
+        """How many kicks wait in a queue."""
+        return await kicks_sent(self.ledger, queue)
 
     async def forget_kicks(self) -> None:
         """As if every kick had been lost, and some time ago."""

@@ -5,6 +5,7 @@ Ledgers of tests have one cell unless they say otherwise.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from ledger import Ledger
@@ -35,6 +36,12 @@ def without_prefix(name: str) -> str:
 def in_all_cells(*parts: str) -> str:
     """A pattern of the full names of a key, in whatever cell it is: ``in_all_cells("pay", "*")``."""
     return f"{{relay:*}}:{':'.join(parts)}"
+
+
+async def kicks_sent(ledger: Ledger, queue: str) -> int:
+    """How many kicks wait in a queue, once all that this ledger sends are there."""
+    await asyncio.gather(*ledger.queue._sending)
+    return int(await asyncio.to_thread(ledger.queue.broker.client.llen, f"relay:{queue}"))
 
 
 def redis_of(ledger: Ledger) -> Any:
