@@ -74,8 +74,8 @@ class Refresher:
         self._clients = clients
         self._rng = rng
         self._tracer = tracer
-        self._turns = Turns(ledger.refresh_lane.wake)
-        self._taken_up = TakenUp(self.refresh)
+        self._turns = Turns(self._go_on)
+        self._taken_up = TakenUp()
 
     async def refresh(self, lane_name: str) -> None:
         """Refresh a lane's due payments, up to a hundred.
@@ -89,12 +89,11 @@ class Refresher:
                 await self._take_turn(lane, turn)
 
     def take_up(self, lane_name: str) -> bool:
-        """Begin the turn of a lane that this process kicks: what has become due during a turn is refreshed by the
-        worker that had it. Return False, and leave the lane to the queue, if another worker may be free for it."""
-        return self._turns.takes(Lane.parse(lane_name)) and self._taken_up.begin(lane_name)
+        """Whether this process goes on with a lane that it kicks; if not, the kick is for the queue."""
+        return self._turns.continues(Lane.parse(lane_name))
 
     async def finish(self, within: float) -> None:
-        """Wait for the turns that this process has taken up, ``within`` seconds at most; take up no more."""
+        """Wait for the turns that follow others, ``within`` seconds at most; let no more follow."""
         await self._taken_up.finish(within)
 
     async def _take_turn(self, lane: Lane, turn: ExitStack) -> None:
@@ -103,18 +102,25 @@ class Refresher:
             return
         leases = [payment.lease for payment in claimed.payments]
         self._ledger.leases.hold(leases)
-        loop = asyncio.get_running_loop()
-        is_alone = lane.kind == "refresh" and len(leases) <= MOST_OF_TURN
-        sharing = loop.call_later(TURN, self._share, lane) if is_alone else None
+        sharing = asyncio.get_running_loop().call_later(TURN, self._share, lane, len(leases))
         try:
             await self._refresh(lane, claimed, turn)
-            if sharing is not None:
-                sharing.cancel()  # what was settled has kicked the lane, if there was anything to do
+            sharing.cancel()  # what was settled has kicked the lane, if there was anything to do
         finally:
             self._ledger.leases.drop(leases)
 
-    def _share(self, lane: Lane) -> None:
-        self._taken_up.start(lane, self._lane.share(lane))
+    def _go_on(self, lane: Lane) -> None:
+        """Begin the next turn of a lane, which was kicked during the one before."""
+        if not self._taken_up.begin(lane, partial(self.refresh, lane.address)):
+            self._lane.wake(lane)
+
+    def _share(self, lane: Lane, payments: int) -> None:
+        """A turn takes long: others may have what has become due meanwhile. Beside more than `MOST_OF_TURN` payments,
+        that has kicked them already."""
+        if self._turns.hands_over(lane):
+            self._lane.wake(lane)
+        elif payments <= MOST_OF_TURN:
+            self._taken_up.begin(lane, partial(self._lane.share, lane))
 
     async def _refresh(self, lane: Lane, claimed: ClaimedPayments, turn: ExitStack) -> None:
         """Look the payments up and settle each of them. One that fails does not stop the others; the first error is
@@ -138,7 +144,7 @@ class Refresher:
         found = await outcomes_of(claimed, answer, client.merchant)
         claimed = await self._cold.put_back(claimed, found)
         policy_of = await self._policies(client, claimed, found)
-        self._turns.settle(lane)
+        self._turns.settle(lane, turn)
         outcomes = await asyncio.gather(
             *(self._settle(one, found[one.record.imp_uid], claimed.now, policy_of) for one in claimed.payments),
             return_exceptions=True,
@@ -208,8 +214,6 @@ class Refresher:
         if outcome == "changed":
             # An operator changed the record since the claim; the snapshot may not show a cancellation just sent.
             await self._lane.postpone(payment, "again", due_in=0, tries=payment.tries)
-        if outcome == "lost":
-            self._lane.wake(payment.lease.lane)  # a commit that writes nothing ends no turn
         log_commit(payment, change, snapshot, outcome)
         if outcome == "full":
             raise LedgerFull(Reason.of("redis_full_for_events", events=len(change.events)))
@@ -284,7 +288,6 @@ class Refresher:
                 next_in=round(pause, 1),
             )  # fmt: skip
         self._metrics.breakers.open(lane.name)
-        self._turns.settle(lane)
         await asyncio.gather(*(self._postpone_for_pause(lane, payment) for payment in claimed.payments))
 
     async def _postpone_for_pause(self, lane: Lane, payment: ClaimedPayment) -> None:

@@ -1,5 +1,5 @@
-"""Turns: a worker runs one look-up per lane at a time. Payments that become due meanwhile wait for the next one. Some
-turns begin without Dramatiq, as the worker that kicks a lane takes it up itself."""
+"""Turns: a worker runs one look-up per lane at a time. Payments that become due meanwhile wait for the next one, which
+the same worker begins without Dramatiq."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -19,8 +20,19 @@ from schemas.errors import LedgerUnavailable
 log = structlog.get_logger()
 
 MOST_TAKEN_UP = 16
-"""With this many turns of one kind under way, a process leaves the lanes that it kicks to the queue, so that a free
-worker takes them."""
+"""With so many lanes of one kind in hand, a process leaves those that it kicks to the queue: a free worker takes
+them."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A turn under way: when it began, whether its payments are looked up and being settled, and whether its lane was
+    kicked."""
+
+    turn: ExitStack
+    began: float
+    settles: bool = False
+    kicked: bool = False
 
 
 class Turns:
@@ -30,33 +42,43 @@ class Turns:
     def __init__(self, again: Callable[[Lane], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._again = again
         self._clock = clock
-        self._kicked: dict[Lane, bool] = {}
+        self._open: dict[Lane, _Open] = {}
         self._writing: set[Lane] = set()
-        self._settling: dict[Lane, float] = {}
 
     @contextmanager
     def of(self, lane: Lane) -> Iterator[ExitStack | None]:
         """A lane's turn, which the caller may close early; None if one is under way, which another will follow."""
-        if lane in self._kicked:
-            self._kicked[lane] = True
+        if lane in self._open:
+            self._open[lane].kicked = True
             yield None
             return
-        self._kicked[lane] = False
         with ExitStack() as turn:
+            self._open[lane] = _Open(turn, self._clock())
             turn.callback(self._end, lane)
             yield turn
 
-    def takes(self, lane: Lane) -> bool:
-        """Whether a kick of this lane should stay in this worker. While a turn looks payments up, or has been settling
-        them for `TURN`, another worker may be free."""
-        since = self._settling.get(lane)
-        if since is None:
-            return lane not in self._kicked
-        return self._clock() - since < TURN
-
-    def settle(self, lane: Lane) -> None:
+    def settle(self, lane: Lane, turn: ExitStack) -> None:
         """The turn has looked its payments up: from now on each that is settled may kick the lane."""
-        self._settling[lane] = self._clock()
+        under_way = self._open.get(lane)
+        if under_way is not None and under_way.turn is turn:  # it was not closed early
+            under_way.settles = True
+
+    def continues(self, lane: Lane) -> bool:
+        """Whether this worker goes on with a lane that it kicks: it settles its turn, which has not taken long. While
+        it looks payments up, others may be free for the rest."""
+        under_way = self._open.get(lane)
+        if under_way is None or not under_way.settles or self._clock() - under_way.began >= TURN:
+            return False
+        under_way.kicked = True
+        return True
+
+    def hands_over(self, lane: Lane) -> bool:
+        """Whether the lane was kicked while its turn, which takes long, settles: then it is for others after all."""
+        under_way = self._open.get(lane)
+        if under_way is None or not (under_way.settles and under_way.kicked):
+            return False
+        under_way.kicked = False
+        return True
 
     def let_next_begin(self, lane: Lane, turn: ExitStack) -> None:
         """Let the next turn begin while this one still writes its results. One turn of a lane at a time may do so."""
@@ -66,44 +88,36 @@ class Turns:
             turn.callback(self._writing.discard, lane)
 
     def _end(self, lane: Lane) -> None:
-        self._settling.pop(lane, None)
-        if self._kicked.pop(lane):
+        if self._open.pop(lane).kicked:
             self._again(lane)
 
 
 class TakenUp:
-    """Turns of lanes that this process kicks itself: what has become due during a turn goes to the worker that had it,
-    without a detour through the queue. Besides, it shares lanes whose turns take long."""
+    """Work on lanes that this process begins itself, without a kick by the queue."""
 
-    def __init__(self, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        self._work = work
+    def __init__(self) -> None:
         self._under_way: set[asyncio.Task[None]] = set()
         self._errors = TurnErrors()
         self._finishing = False
 
-    def begin(self, lane: str) -> bool:
-        """Begin the turn of a lane. Return False, and leave the lane to the queue, if this process is stopping or has
-        `MOST_TAKEN_UP` such turns."""
+    def begin(self, lane: Lane, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Begin to work on a lane. Return False if this process is stopping, or does so for `MOST_TAKEN_UP` lanes."""
         if self._finishing or len(self._under_way) >= MOST_TAKEN_UP:
             return False
-        self.start(lane, self._work(lane))
-        return True
-
-    def start(self, lane: object, work: Coroutine[Any, Any, None]) -> None:
-        """Start something for a lane that no caller waits for."""
         task = asyncio.create_task(self._carry_out(lane, work))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+        return True
 
     async def finish(self, within: float) -> None:
-        """Wait for the turns that are under way, ``within`` seconds at most; begin no more."""
+        """Wait for what is under way, ``within`` seconds at most; begin no more."""
         self._finishing = True
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=within)
 
-    async def _carry_out(self, lane: object, work: Coroutine[Any, Any, None]) -> None:
+    async def _carry_out(self, lane: Lane, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with self._errors.logged(lane):
-            await work
+            await work()
 
 
 class TurnErrors:
@@ -113,7 +127,7 @@ class TurnErrors:
         self._left = Repeats()
 
     @contextmanager
-    def logged(self, lane: object) -> Iterator[None]:
+    def logged(self, lane: Lane) -> Iterator[None]:
         """Log an error of this lane's turn instead of raising it. A bug of ours is logged with its stack."""
         try:
             yield

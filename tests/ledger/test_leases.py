@@ -138,6 +138,7 @@ async def test_what_comes_during_a_turn_kicks_once_it_ends(ledger: Ledger, drive
     """However it ends: the worker that had the turn goes on with what has come meanwhile."""
     await driver.accept("imp_1")
     claimed = await driver.claim_one()
+    assert await driver.redis.persist(key("kicked", str(REFRESH)))  # however slow this machine is
     await driver.accept("imp_2")
     assert await driver.messages("refresh") == 1
     match end:
@@ -159,10 +160,25 @@ async def test_a_turn_that_takes_long_is_shared(driver: Driver) -> None:
     await driver.accept("imp_2")
     assert await driver.messages("refresh") == 2
     second = await driver.claim_one()
+    assert await driver.redis.persist(key("kicked", str(REFRESH)))
     await driver.accept("imp_3")
     assert await driver.commit(first, paid("imp_1")) == "ok"
     assert await driver.messages("refresh") == 2
     assert await driver.commit(second, paid("imp_2")) == "ok"
+    assert await driver.messages("refresh") == 3
+
+
+async def test_a_lane_is_shared_if_something_is_due(ledger: Ledger, driver: Driver) -> None:
+    """Once the turn is over, and no other kick is under way."""
+    await driver.accept("imp_1")
+    await driver.claim()
+    await driver.forget_kicks()
+    await ledger.refresh_lane.share(REFRESH)
+    assert await driver.messages("refresh") == 1
+    await driver.accept("imp_2")
+    await driver.forget_kicks()
+    for _ in range(2):
+        await ledger.refresh_lane.share(REFRESH)
     assert await driver.messages("refresh") == 3
 
 

@@ -54,7 +54,8 @@ def always(answer: bytes | None) -> Reply:
 class Stub(HttpServer):
     """Answers ``POST /users/getToken`` with ``token`` and everything else with what ``reply`` says.
 
-    A reply of None closes the connection; ``delay`` seconds pass before each answer but a token's.
+    A reply of None closes the connection; ``delay`` seconds pass before each answer but a token's, and it is
+    ``held_up`` until that event.
     """
 
     def __init__(self, reply: Reply | None = None) -> None:
@@ -62,6 +63,7 @@ class Stub(HttpServer):
         self.reply = reply or always(no(404))
         self.token: Callable[[], bytes | None] | None = None
         self.delay = 0.0
+        self.held_up: asyncio.Event | None = None
         self.tokens_given = 0
 
     @property
@@ -81,6 +83,8 @@ class Stub(HttpServer):
             answer = self.token() if self.token else token_answer(f"token-{self.tokens_given}")
         else:
             await asyncio.sleep(self.delay)
+            if self.held_up is not None:
+                await self.held_up.wait()
             answer = self.reply(request)
         if answer is not None:
             await connection.write(answer)

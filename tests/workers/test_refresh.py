@@ -10,12 +10,11 @@ import pytest
 import structlog.testing
 
 from ledger import Ledger
-from ledger.constants import TURN
 from ledger.keys import Lane
 from schemas import wire
 from tests.support import stored_payments
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
-from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, queue_url
+from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
@@ -219,55 +218,37 @@ async def test_every_look_that_breaks_off_is_logged(shop: Shop) -> None:
     await shop.driver.redis.flushdb()
 
 
-@pytest.fixture
-async def receiver(redis_url: str) -> AsyncIterator[Driver]:
-    """Another process, which kicks by the queue."""
-    ledger = Ledger.connect(redis_url, queue_url(redis_url))
-    yield Driver(ledger)
-    await ledger.close()
-
-
-async def kicks(shop: Shop, receiver: Driver) -> int:
-    """How many kicks are in the queue."""
-    await receiver.messages("refresh")
-    return await shop.driver.messages("refresh")
-
-
-async def test_a_backlog_is_for_other_workers_too(shop: Shop, receiver: Driver) -> None:
-    """A worker takes up what it kicks, but not what is due beside a full batch that it looks up."""
+async def test_a_backlog_is_for_other_workers_too(shop: Shop) -> None:
+    """A worker goes on with what it kicks, but what is due beside a full batch is kicked for all."""
     shop.driver.ledger.offer_kicks("refresh", shop.refresher.take_up)
     shop.pay(*(f"imp_{n}" for n in range(150)))
-    await asyncio.gather(*(receiver.accept(f"imp_{n}") for n in range(150)))
-    sent = await kicks(shop, receiver)
-    shop.stub.delay = 0.5
+    await asyncio.gather(*(shop.driver.accept(f"imp_{n}") for n in range(150)))
+    sent = await shop.driver.messages("refresh")
+    may_answer = asyncio.Event()
+    shop.stub.held_up = may_answer
     refreshing = asyncio.create_task(shop.refresh(REFRESH.address))
-    await until(lambda: shop.stub.calls, "it looks payments up", 20)
-    assert await kicks(shop, receiver) == sent + 1
-    assert not refreshing.done()
+    await until(lambda: shop.stub.calls, "it looks payments up")
+    assert await shop.driver.messages("refresh") == sent + 1
+    may_answer.set()
     await refreshing
     await shop.refresher.finish(PATIENCE)
 
 
-async def test_a_slow_look_up_keeps_no_other_worker_out(shop: Shop, receiver: Driver) -> None:
-    """What has come meanwhile is kicked for others after a moment; where nothing has come, nothing is."""
-    shop.driver.ledger.offer_kicks("refresh", shop.refresher.take_up)
-    shop.pay("imp_1", "imp_2")
-    shop.stub.delay = 1.0
-    await receiver.accept("imp_1")
-    sent = await kicks(shop, receiver)
+async def test_a_slow_look_up_keeps_no_other_worker_out(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lane is shared once it has taken long; a look-up that has not is not."""
+    shared = list[Lane]()
+
+    async def share(lane: Lane) -> None:
+        shared.append(lane)
+
+    monkeypatch.setattr(shop.driver.ledger.refresh_lane, "share", share)
+    shop.pay("imp_1")
+    may_answer = asyncio.Event()
+    shop.stub.held_up = may_answer
+    await shop.driver.accept("imp_1")
     refreshing = asyncio.create_task(shop.refresh(REFRESH.address))
-    await until(lambda: shop.stub.calls, "it looks the first one up", 20)
-    await asyncio.sleep(4 * TURN)
-    assert await kicks(shop, receiver) == sent
+    await until(lambda: shared, "the lane is shared")
+    may_answer.set()
     await refreshing
-    await receiver.accept("imp_1")
-    again = asyncio.create_task(shop.refresh(REFRESH.address))
-    await until(lambda: len(shop.stub.calls) == 2, "it looks it up again", 20)
-    await receiver.accept("imp_2")
-
-    async def is_shared() -> bool:
-        return await kicks(shop, receiver) > sent + 1
-
-    await until(is_shared, "the lane is kicked", 20)
-    await again
     await shop.refresher.finish(PATIENCE)
+    assert shared == [REFRESH]

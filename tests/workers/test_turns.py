@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import structlog.testing
 
@@ -67,51 +68,71 @@ def test_one_writes_while_the_next_looks_up() -> None:
             assert fifth is not None
 
 
-def test_a_kick_is_for_others_while_a_turn_looks_payments_up() -> None:
-    """And once it has been settling them for long: another worker may be free. Another lane's kicks stay here."""
-    now = 100.0
-    turns = Turns(lambda _: None, clock=lambda: now)
-    assert turns.takes(LANE)
-    with turns.of(LANE):
-        assert not turns.takes(LANE)
-        assert turns.takes(OTHER)
-        turns.settle(LANE)
-        assert turns.takes(LANE)
+def test_a_worker_goes_on_with_a_lane_whose_payments_it_settles() -> None:
+    """Not while it looks them up, nor once the turn has taken long: others may be free. Then the kick is for them."""
+    now, again = 100.0, list[Lane]()
+    turns = Turns(again.append, clock=lambda: now)
+    assert not turns.continues(LANE)
+    with turns.of(LANE) as turn:
+        assert turn is not None
+        assert not turns.continues(LANE)
+        turns.settle(LANE, turn)
+        assert turns.continues(LANE)
+        assert not turns.continues(OTHER)
         now += 2 * TURN
-        assert not turns.takes(LANE)
-    assert turns.takes(LANE)
+        assert not turns.continues(LANE)
+        assert turns.hands_over(LANE)
+        assert not turns.hands_over(LANE)
+    assert again == []
+    with turns.of(LANE) as turn:
+        assert turn is not None
+        turns.settle(LANE, turn)
+        assert turns.continues(LANE)
+    assert again == [LANE]
+    assert not turns.continues(LANE)
 
 
-async def test_a_process_with_much_to_do_takes_up_no_more() -> None:
-    """Nor does one that is stopping; it waits for the turns that are under way."""
-    may_end, worked = asyncio.Event(), list[str]()
+def test_a_turn_that_was_closed_early_settles_for_itself() -> None:
+    """The next one still looks payments up, so what is kicked then is for others."""
+    turns = Turns(lambda _: None)
+    with turns.of(LANE) as first:
+        assert first is not None
+        turns.let_next_begin(LANE, first)
+        with turns.of(LANE) as second:
+            assert second is not None
+            turns.settle(LANE, first)
+            assert not turns.continues(LANE)
+            assert not turns.hands_over(LANE)
 
-    async def work(lane: str) -> None:
+
+async def test_a_process_with_much_to_do_begins_no_more() -> None:
+    """Nor does one that is stopping; it waits for what is under way."""
+    may_end, worked = asyncio.Event(), list[int]()
+
+    async def work(number: int) -> None:
         await may_end.wait()
-        worked.append(lane)
+        worked.append(number)
 
-    taken_up = TakenUp(work)
-    lanes = [str(number) for number in range(MOST_TAKEN_UP)]
-    assert [taken_up.begin(lane) for lane in lanes] == [True] * MOST_TAKEN_UP
-    assert not taken_up.begin("one more")
+    taken_up, numbers = TakenUp(), list(range(MOST_TAKEN_UP))
+    assert [taken_up.begin(LANE, partial(work, number)) for number in numbers] == [True] * MOST_TAKEN_UP
+    assert not taken_up.begin(LANE, partial(work, -1))
     finishing = asyncio.create_task(taken_up.finish(60))
     await asyncio.sleep(0)
     may_end.set()
     await finishing
-    assert worked == lanes
-    assert not taken_up.begin("another")
+    assert worked == numbers
+    assert not taken_up.begin(LANE, partial(work, -1))
 
 
-async def test_the_error_of_a_turn_that_was_taken_up_is_logged() -> None:
+async def test_errors_that_no_caller_sees_are_logged() -> None:
     """Redis that is away is no bug of ours; both leave the lane to the sweep."""
-    errors = [LedgerUnavailable(because("Redis cannot be relied on")), KeyError("a bug")]
 
-    async def work(_: str) -> None:
-        raise errors.pop(0)
+    async def fail(error: Exception) -> None:
+        raise error
 
-    taken_up = TakenUp(work)
+    taken_up = TakenUp()
     with structlog.testing.capture_logs() as lines:
-        assert taken_up.begin("refresh/shop")
-        assert taken_up.begin("refresh/shop")
+        for error in (LedgerUnavailable(because("Redis cannot be relied on")), KeyError("a bug")):
+            assert taken_up.begin(LANE, partial(fail, error))
         await taken_up.finish(60)
     assert [(line["event"], line["log_level"]) for line in lines] == [("lane_left", "warning"), ("turn_broke", "error")]
