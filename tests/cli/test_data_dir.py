@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from cryptography.fernet import Fernet
 from cli.client import RelayLocation
 from cli.data_dir import DataDir, DataDirInUse
 from cli.free_ports import is_free, next_free
+from tests.support.processes import ROOT
 
 
 def test_a_second_run_is_refused_with_one_line(tmp_path: Path) -> None:
@@ -38,6 +41,27 @@ def test_key_and_token_last_and_are_private(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     for name in ("redis", "spool", "log"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
+
+
+def test_two_that_start_together_get_different_ports() -> None:
+    """Though nobody listens yet; the port of one that has ended is free again."""
+    program = "from cli.free_ports import next_free; print(next_free(23000, set()), flush=True); input()"
+
+    def begin() -> tuple[subprocess.Popen[str], int]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        return process, int(process.stdout.readline())
+
+    first, port = begin()
+    second, another = begin()
+    assert another > port
+    first.communicate("\n")
+    third, again = begin()
+    assert again == port
+    for process in (second, third):
+        process.communicate("\n")
 
 
 def test_a_taken_port_gives_the_next_free_one() -> None:

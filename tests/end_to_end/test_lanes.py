@@ -147,11 +147,14 @@ async def test_the_breaker_waits_and_burns_no_attempts(start_relay: StartRelay) 
     async with failing:
         endpoint = (await relay.endpoint(url=failing.url, max_in_flight=5, rate_limit=1000))["id"]
         await asyncio.gather(*(relay.play("card") for _ in range(5)))
-        await relay.until(lambda: len(failing.requests) >= 5, "five have failed")
+
+        async def is_open() -> bool:
+            return bool((await relay.api.get(f"/v1/endpoints/{endpoint}")).json()["breaker"] == "open")
+
+        await relay.until(is_open, "five have failed")
         (late,) = await relay.play("card")
         row = await in_state(relay, endpoint, late, "paid", "pending")
         assert "the circuit breaker is open until" in await why(relay, row)
-        assert (await relay.api.get(f"/v1/endpoints/{endpoint}")).json()["breaker"] == "open"
 
         healed = True
         row = await in_state(relay, endpoint, late, "paid", "delivered")
