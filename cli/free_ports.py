@@ -28,8 +28,8 @@ def is_free(port: int) -> bool:
 
 
 def next_free(wanted: int, taken: set[int]) -> int:
-    """The first free port from `wanted` up that is not in `taken`; adds it to `taken`. Until this process ends, no other
-    `relay up` of the same user gets it, though it may be seconds until a server listens there."""
+    """The first free port from `wanted` up that is not in `taken`; adds it to `taken`. Until this process ends, no
+    other `relay up` of the same user gets it, though it may be seconds until a server listens there."""
     for port in range(wanted, min(wanted + 200, 65536)):
         if port not in taken and is_free(port) and _reserve(port):
             taken.add(port)
