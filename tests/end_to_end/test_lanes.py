@@ -71,7 +71,7 @@ async def why(relay: Relay, row: dict[str, Any]) -> str:
 
 async def test_a_stuck_head_holds_only_its_payment(start_relay: StartRelay) -> None:
     """What follows a failing event waits for it, other payments do not; once it is dead the next goes and says so."""
-    relay = await start_relay(RELAY_RETRY_SCHEDULE="2s")
+    relay = await start_relay(RELAY_RETRY_SCHEDULE="5s")
     healed = False
 
     def stuck_head(event: dict[str, Any]) -> int:
