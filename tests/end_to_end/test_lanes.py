@@ -141,7 +141,7 @@ async def _asked(relay: Relay, endpoint: str, imp_uid: str) -> dict[str, Any]:
 
 async def test_the_breaker_waits_and_burns_no_attempts(start_relay: StartRelay) -> None:
     """Five failures open the breaker, and it says so; what comes meanwhile is delivered later, at its first attempt."""
-    relay = await start_relay(RELAY_RETRY_SCHEDULE="2s,2s,2s,2s")
+    relay = await start_relay(RELAY_RETRY_SCHEDULE="8s,8s,8s,8s")  # and so long the breaker waits
     healed = False
     failing = deciding(lambda _event: 200 if healed else 503)
     async with failing:
