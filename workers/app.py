@@ -198,7 +198,6 @@ class WorkerProcess:
         finishing.result()
         # A commit that was under way when it began to finish may have claimed deliveries.
         self._submit(self._deliverer.finish(ends - time.monotonic())).result()
-        self._submit(self._refresher.finish(ends - time.monotonic())).result()
         self._call_in_loop(self._background.stop)
         try:
             self._submit(self._release_and_close()).result()
