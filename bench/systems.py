@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 
 from bench.machine import BenchProcess, Machine, free_port, wait_until
 from bench.traffic import Traffic
-from cli.put_back import begin_anew
+from cli.restore_ledger import begin_anew
 from history import History
 from ledger import Ledger
 from runtime.encryption import Sealer

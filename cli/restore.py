@@ -15,7 +15,7 @@ from schemas.errors import BadSetting, RelayError
 from schemas.times import rfc3339
 
 if TYPE_CHECKING:
-    from cli.put_back import PutBack
+    from cli.restore_ledger import Restored
     from history import History
     from ledger import Ledger
     from runtime.encryption import Sealer
@@ -68,7 +68,7 @@ def restore(
         raise typer.Exit(1)
 
 
-async def _restore(settings: Settings, *, begin_anew: bool, silent: bool) -> PutBack:
+async def _restore(settings: Settings, *, begin_anew: bool, silent: bool) -> Restored:
     from history import History  # imported here, as they would double the time of `relay --help`
     from ledger import Ledger
     from runtime.encryption import Sealer
@@ -85,8 +85,8 @@ async def _restore(settings: Settings, *, begin_anew: bool, silent: bool) -> Put
 
 async def _carry_out(
     settings: Settings, ledger: Ledger, history: History, sealer: Sealer, *, anew: bool, silent: bool
-) -> PutBack:
-    from cli.put_back import PutBack, begin_anew, put_back
+) -> Restored:
+    from cli.restore_ledger import Restored, begin_anew, restore_ledger
     from console.http import acts
     from console.operations.audit import AuditTrail, Deed
 
@@ -94,11 +94,11 @@ async def _carry_out(
     if anew:
         await begin_anew(ledger, history, sealer)
         await trail.wrote(_ACTOR, Deed(acts.LEDGER_BEGIN_ANEW.action, ""))
-        return PutBack()
+        return Restored()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=terminal(), disable=silent) as progress:
         task = progress.add_task("putting back")
-        done = await put_back(
+        done = await restore_ledger(
             ledger, history, sealer,
             ledger_retention=settings.ledger_retention, lookback=settings.lookback,
             show=lambda done: progress.update(task, description=_counted(done)),
@@ -107,7 +107,7 @@ async def _carry_out(
     return done
 
 
-def _print(done: PutBack, *, as_json: bool) -> None:
+def _print(done: Restored, *, as_json: bool) -> None:
     commands, damaged = _commands(done), list(done.damaged.values())
     if as_json:
         answer: dict[str, Any] = {"put_back": {what: done.counts.get(what, 0) for what in _ORDER}, "compare": commands}
@@ -124,13 +124,13 @@ def _print(done: PutBack, *, as_json: bool) -> None:
         typer.echo(printable(f"  {one.what} {one.id} ({one.merchant}): {one.why}; {one.advice}"), err=True)
 
 
-def _commands(done: PutBack) -> list[str]:
+def _commands(done: Restored) -> list[str]:
     if done.compare_since is None:
         return []
     since = rfc3339(int(done.compare_since))
     return [f"relay reconcile --merchant {name} --since {since} --deliver" for name in done.merchants]
 
 
-def _counted(done: PutBack) -> str:
+def _counted(done: Restored) -> str:
     counted = ", ".join(f"{done.counts[what]} {what}" for what in _ORDER if done.counts.get(what))
     return f"put back: {counted}" if counted else ""

@@ -68,7 +68,7 @@ async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
     named = raised(await cells.scripting.ask([(store.prefix, ("GET", store.prefix + NAME())) for store in cells]))
     name = next((text.decode() for text in named if text), f"ldg_{uuid4().hex}")
     args = (shapes.newest, sealer.seal(_CANARY), name, len(cells), shapes.readable_from)
-    begun = await cells.shared.run("begin", *args, durable=True)
+    begun = await cells.shared.run("begin_ledger", *args, durable=True)
     stored, canary, name, spread, readable_from = (text.decode() for text in begun)
     if int(spread) != len(cells):
         raise other_number_of_cells(cells, int(spread))

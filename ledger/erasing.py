@@ -71,7 +71,7 @@ class Erasing:
             shown = await _erase_events(store, merchant, imp_uid, known)
             await _erase_notifications(store, merchant, imp_uid)
             record = _record_args(merchant, imp_uid, row, shown, round(1000 * await store.now()))
-            if await store.run("erase_payment", merchant, imp_uid, *record, durable=True) == b"erased":
+            if await store.run("erase_buyer_from_record", merchant, imp_uid, *record, durable=True) == b"erased":
                 return
 
 
@@ -81,7 +81,7 @@ async def _erase_events(store: Store, merchant: str, imp_uid: str, known: Set[st
     shown: set[bytes] = set()
     async for (part,) in events_of_payments(store, [payment(merchant, imp_uid)]):
         args = await offload(_blank, part, known, shown, rows=len(part.rows))
-        await store.run("erase_events", merchant, imp_uid, *args, 0)
+        await store.run("erase_buyer_from_events", merchant, imp_uid, *args, 0)
     return len(shown)
 
 
@@ -91,11 +91,11 @@ async def _erase_notifications(store: Store, merchant: str, imp_uid: str) -> Non
     blanked = [(b"n:" + name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
     blanked += [(b"s:" + name, pack(replace(unpack_settled(one), extra=""))) for name, one in settled]
     if blanked:
-        await store.run("erase_events", merchant, imp_uid, 0, 0, 0, len(blanked), *flat(blanked))
+        await store.run("erase_buyer_from_events", merchant, imp_uid, 0, 0, 0, len(blanked), *flat(blanked))
 
 
 def _blank(part: EventsPart, known: Set[str], shown: set[bytes]) -> list[Argument]:
-    """Some blanked events with their attempts, and the objects that no earlier event has shown, as `erase_events` takes
+    """Some blanked events with their attempts, and the objects that no earlier event has shown, as its script takes
     them. Adds the versions of the objects to `shown`."""
     objects = {paired(fields)["snap"]: part.objects[place - 1] for _, place, fields, _ in part.rows if place}
     new = sorted(objects.keys() - shown, key=int)

@@ -50,7 +50,7 @@ async def open_with(cells: Cells, name: str, history: OwnedHistory) -> None:
     if owner != name:
         if await history.is_empty():
             await history.hand_over(name)
-        elif all(await cells.each("is_empty")):
+        elif all(await cells.each("is_ledger_empty")):
             raise LedgerNotOpen(Reason.of("ledger_lost"))
         else:
             raise BadSetting(
@@ -58,7 +58,7 @@ async def open_with(cells: Cells, name: str, history: OwnedHistory) -> None:
                 f" {name}: give each relay a history of its own"
             )
     opened = await _opened(cells)
-    if not opened[0] and not await history.is_empty() and all(await cells.each("is_empty")):
+    if not opened[0] and not await history.is_empty() and all(await cells.each("is_ledger_empty")):
         await _close_unless_open(cells)
         raise LedgerNotOpen(Reason.of("ledger_lost"))
     if any(opened) and not all(opened[1:]) and not await history.is_empty():
@@ -69,10 +69,10 @@ async def open_with(cells: Cells, name: str, history: OwnedHistory) -> None:
 async def open_ledger(cells: Cells, name: str) -> None:
     """Open the ledger of this name, whose history is known to be its own. Raises `LedgerNotOpen` if Redis was emptied
     a moment ago."""
-    if not await cells.shared.run("open", name, durable=True):
+    if not await cells.shared.run("open_ledger", name, durable=True):
         raise LedgerNotOpen(Reason.of("ledger_not_open"))
     await cells.each("name_cell", name, durable=True)
-    if not all(await cells.each("open", name, durable=True)) or not (await _opened(cells))[0]:
+    if not all(await cells.each("open_ledger", name, durable=True)) or not (await _opened(cells))[0]:
         await _close_unless_open(cells)
         raise LedgerNotOpen(Reason.of("ledger_not_open"))
 

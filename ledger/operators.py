@@ -37,13 +37,13 @@ class Operators:
 
     async def has_ended(self, name: str) -> bool:
         """Whether the session has ended, in any console."""
-        return bool(await self._store.run("has_ended", name))
+        return bool(await self._store.run("has_session_ended", name))
 
     async def note_use(self, token: str) -> None:
         """Note that a token is used now."""
-        await self._store.run("note_token_use", token, USE_REMEMBERED * 1000)
+        await self._store.run("note_api_token_use", token, USE_REMEMBERED * 1000)
 
     async def last_uses(self, tokens: Sequence[str]) -> list[float | None]:
         """When each of these tokens was last used (UNIX seconds); None if that is too long ago to be remembered."""
-        found = await self._store.run("read_token_uses", *tokens)
+        found = await self._store.run("read_api_token_uses", *tokens)
         return [None if at is None else int(at) / 1000 for at in found]

@@ -69,12 +69,12 @@ class Outbox:
     async def lead(self, owner: str) -> str | None:
         """Become the only process that records, for the next `LEADER_MS`. Returns the ledger's name; None while
         another process records or the ledger is not open."""
-        name: bytes | None = await self._cells.shared.run("lead", "record", owner, LEADER_MS)
+        name: bytes | None = await self._cells.shared.run("take_lead", "record", owner, LEADER_MS)
         return None if name is None else name.decode()
 
     async def resign(self, owner: str) -> None:
         """Stop being the process that records, so that another can start at once."""
-        await self._cells.shared.run("resign", "record", owner)
+        await self._cells.shared.run("give_up_lead", "record", owner)
 
     async def append(self, entries: Sequence[bytes], cell: int = 0) -> str:
         """Append packed entries to the outbox of a cell; return their place. Raises `LedgerUnavailable`."""

@@ -250,7 +250,7 @@ class RefreshLane:
 
     async def _postpone_all(self, some: Sequence[_Postponed]) -> Sequence[Exception | None]:
         calls = [(self._cells[one.cell], one.args) for one in some]
-        return await self._cells.run_and_kick("postpone", calls)
+        return await self._cells.run_and_kick("postpone_refresh", calls)
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:

@@ -52,7 +52,7 @@ class Sweep:
         began = time.monotonic()
         self._look_at = began + SWEEP_EVERY
         swept = self._sweeps
-        self._sweeps = await self._cells.shared.run("lead", "sweep", owner, _SWEEPER_MS) is not None
+        self._sweeps = await self._cells.shared.run("take_lead", "sweep", owner, _SWEEPER_MS) is not None
         if not self._sweeps:
             self._look_at = began + _TAKE_OVER_EVERY
             return []

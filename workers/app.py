@@ -55,7 +55,7 @@ from workers.refresh import Refresher
 from workers.replay import Replayer
 from workers.retention import HistoryRetentionJob, RetentionJob, schedule_retention
 from workers.rewrite import Rewriter
-from workers.unanswered import UnansweredJob, schedule_unanswered
+from workers.unanswered_webhooks import UnansweredJob, schedule_unanswered
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()

@@ -36,9 +36,9 @@ from schemas.reasons import Reason, english
 from workers.attempt_trace import begin_attempt, end_attempt
 from workers.callback_headers import UnsealedEndpoint, attempt_headers, unseal
 from workers.callback_sender import CallbackSender
+from workers.callbacks_under_way import CallbacksUnderWay
 from workers.health import HealthTracker
 from workers.metrics import WorkerMetrics
-from workers.sending import Sending
 from workers.turns import MOST_TAKEN_UP, TurnErrors
 
 log = structlog.get_logger()
@@ -143,7 +143,7 @@ class Deliverer:
         that ends would be too many, and slow callbacks must not hold up the next claim.
         """
         ends = time.monotonic() + LONGEST_TURN
-        sending = Sending()
+        sending = CallbacksUnderWay()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
             self._turns[lane] = False
             claimed = await self._ledger.delivery_lane.claim(lane)

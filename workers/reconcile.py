@@ -27,7 +27,7 @@ from schemas.errors import (
 )
 from schemas.payments.windows import Window, first, is_complete
 from schemas.reasons import Reason
-from schemas.schedule import jittered, wait
+from schemas.retry_schedule import jittered, wait
 from workers.cold_payments import ColdPayments
 from workers.list_pages import after_page, skip_row, smaller_request, stored_window
 from workers.page_comparison import OVERLAP, PageComparison, recorded_silently

@@ -35,7 +35,7 @@ from schemas.payments.channels import silent_before
 from schemas.payments.decide import Change, Policy, decide
 from schemas.payments.snapshot import Snapshot
 from schemas.reasons import Reason
-from schemas.schedule import exhausted, jittered, wait
+from schemas.retry_schedule import exhausted, jittered, wait
 from workers.bisect_lookup import look_up_in_parts
 from workers.cold_payments import ColdPayments, counted
 from workers.expected_amounts import expected_amounts

@@ -21,7 +21,7 @@ from console.http.requests import InvalidFields, TooLarge
 from console.http.streams import Streamed
 from console.operations.audit import AuditTrail
 from console.operations.history_state import HistoryState, HistoryWatch
-from console.operations.signing_in import EndedSessions
+from console.operations.sign_in import EndedSessions
 from console.operations.token_uses import TokenUses
 from console.web import addresses, catalogue, cookies, time_display
 from console.web.cookies import Cookies

@@ -2,7 +2,7 @@
 
 Nothing else is stored of a session. The cookie names the token by its digest. So a session has the token's current
 rights, and ends when the token is removed from RELAY_API_TOKEN. All consoles know which sessions were signed out
-(`console.operations.signing_in.EndedSessions`).
+(`console.operations.sign_in.EndedSessions`).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from console.context import Context
 from console.operations.audit import AuditTrail
-from console.operations.signing_in import EndedSessions, SignInLimit
+from console.operations.sign_in import EndedSessions, SignInLimit
 from console.operations.token_uses import TokenUses
 from console.web.devices import Devices
 from console.web.live import Live
@@ -32,7 +32,7 @@ from console.web.pages import (
     replays,
     search,
     settings,
-    signing_in,
+    sign_in,
 )
 from console.web.rendering import Rendering
 from console.web.sessions import Sessions
@@ -60,7 +60,7 @@ class Site:
         ended, limit = EndedSessions(context.ledger.operators), SignInLimit(context.ledger.operators)
         proxies = TrustedProxies(context.settings.trusted_proxies)
         guard = PageGuard(context, sessions, ended, uses, proxies, rendering, Live(rendering), trail)
-        pages = (*PAGES, *signing_in.pages(sessions, Devices(context.sealer), ended, limit, proxies))
+        pages = (*PAGES, *sign_in.pages(sessions, Devices(context.sealer), ended, limit, proxies))
         self.routes: list[BaseRoute] = [
             Route("/static/{version}/{name}", static.serve, methods=["GET"]),
             *(Route(page.path, guard.guarded_handler(page), methods=[page.method]) for page in pages),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schemas.reasons import Reason
-from schemas.schedule import jittered
+from schemas.retry_schedule import jittered
 
 if TYPE_CHECKING:
     from random import Random

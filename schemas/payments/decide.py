@@ -29,7 +29,7 @@ from schemas.payments.refunds import repeated_cancellations
 from schemas.payments.retractions import PossibleRetraction, confirmed_snapshot, contradicted
 from schemas.payments.snapshot import ZERO, Snapshot
 from schemas.reasons import Reason
-from schemas.schedule import until_next
+from schemas.retry_schedule import until_next
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ async def _recording(
             await relay.stop()
 
 
-@pytest.mark.parametrize("script", ["lead", "read_items", "trim_outbox"])
+@pytest.mark.parametrize("script", ["take_lead", "read_items", "trim_outbox"])
 async def test_killed_at_a_command(recording: Recording, script: str) -> None:
     """SIGKILL as it sends this command: before it reads, instead of reading, and after it has committed."""
     await recording.pay()

@@ -134,7 +134,7 @@ async def test_what_is_about_all_is_added_up(many: Ledger) -> None:
     assert (await many.outbox.state()).waiting > 0
 
 
-@pytest.mark.parametrize("after", ["open", "name_cell", "open in cells"])
+@pytest.mark.parametrize("after", ["open_ledger", "name_cell", "open in cells"])
 async def test_redis_is_emptied_while_a_ledger_is_opened(
     many: Ledger, history: History, redis_url: str, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
@@ -158,7 +158,7 @@ async def test_redis_is_emptied_while_a_ledger_is_opened(
 
     async def in_each(script: str, *args: Any, **options: Any) -> Any:
         answers = await each(script, *args, **options)
-        emptied("open in cells" if script == "open" else script)
+        emptied("open in cells" if script == "open_ledger" else script)
         return answers
 
     monkeypatch.setattr(many.cells.shared, "run", run)

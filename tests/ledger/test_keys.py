@@ -205,7 +205,7 @@ async def _remove(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await ledger.merchants.put("shop", imp_key="k", imp_secret="s")
     await ledger.endpoints.disable("ep_1", because("by hand"))
     # As erasing a buyer leaves it where that breaks off.
-    await ledger.cells[0].run("erase_events", "default", "imp_1", 0, 1, 1, b"{}", 0, 0)
+    await ledger.cells[0].run("erase_buyer_from_events", "default", "imp_1", 0, 1, 1, b"{}", 0, 0)
     await keys.see()
     await ledger.merchants.delete("shop")
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")

@@ -225,7 +225,7 @@ async def test_a_buyer_of_a_long_history_is_erased_in_parts(own: Driver, monkeyp
     run, run_all = Store.run, Store.run_all
 
     async def written(store: Store, name: str, *args: Argument, **options: Any) -> Any:
-        if name == "erase_events":
+        if name == "erase_buyer_from_events":
             sizes.append(len(repr(args)))
         return await run(store, name, *args, **options)
 
@@ -260,7 +260,7 @@ async def test_a_broken_off_erasure_is_finished_by_the_next(driver: Driver, monk
 
     async def breaks_off(store: Store, name: str, *args: Argument, **options: Any) -> Any:
         nonlocal calls_left
-        calls_left -= name == "erase_events"
+        calls_left -= name == "erase_buyer_from_events"
         if calls_left < 0:
             raise LedgerUnavailable(because("killed"))
         return await run(store, name, *args, **options)

@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from console.operations.signing_in import OF_ALL, OF_SOURCE, WITHIN
+from console.operations.sign_in import OF_ALL, OF_SOURCE, WITHIN
 from console.web.site import PAGES
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 from tests.console.web.conftest import Reader

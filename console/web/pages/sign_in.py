@@ -7,7 +7,7 @@ import math
 import structlog
 
 from console.http.proxied import source
-from console.operations.signing_in import EndedSessions, SignInLimit
+from console.operations.sign_in import EndedSessions, SignInLimit
 from console.web import addresses, cookies
 from console.web.devices import Devices
 from console.web.sessions import Sessions

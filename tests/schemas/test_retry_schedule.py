@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.schedule import exhausted, jittered, until_next, wait
+from schemas.retry_schedule import exhausted, jittered, until_next, wait
 
 SCHEDULE = (5.0, 30.0, 120.0)
 

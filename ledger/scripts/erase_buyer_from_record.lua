@@ -1,4 +1,4 @@
--- Writes the record of a payment anew, without its buyer, after its events (erase_events.lua), and appends that to the outbox.
+-- Writes the record of a payment anew, without its buyer, after its events (erase_buyer_from_events.lua), and appends that to the outbox.
 -- ARGV: merchant, imp_uid, version it was read at, how many objects its events show, version, record, i'mport's object, entry of the
 --       payment, entry of the erasure
 -- Returns: "erased", or "changed" if the record or its events were written since they were read

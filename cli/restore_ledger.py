@@ -28,7 +28,7 @@ HEAD_START = 3600.0
 
 
 @dataclass(slots=True)
-class PutBack:
+class Restored:
     """How much was put back. `damaged` rows of history were not. `compare_since` (UNIX seconds) is `HEAD_START` before
     the end of history, None if that end is unknown."""
 
@@ -42,15 +42,15 @@ class PutBack:
         self.counts[what] = self.counts.get(what, 0) + number
 
 
-async def put_back(
+async def restore_ledger(
     ledger: Ledger,
     history: History,
     sealer: Sealer,
     *,
     ledger_retention: float,
     lookback: float,
-    show: Callable[[PutBack], object],
-) -> PutBack:
+    show: Callable[[Restored], object],
+) -> Restored:
     """Put back everything that is not settled, and everything that the ledger would otherwise mistake for new; then
     open the ledger. Calls `show` after each step. After an interruption, the caller calls it again.
 
@@ -64,7 +64,7 @@ async def put_back(
     await _check_keys(history, sealer)
     now = await ledger.now()
     lost = await ledger.restoring.begin(now)
-    done = PutBack(compare_since=await _compare_since(history, lost))
+    done = Restored(compare_since=await _compare_since(history, lost))
     await _set_up(ledger, history, done, orders_since=now - lookback)
     await _payments(ledger, history, done, recorded_since=now - ledger_retention, show=show)
     await ledger.restoring.open(name, history)
@@ -77,7 +77,7 @@ async def put_back(
 
 async def begin_anew(ledger: Ledger, history: History, sealer: Sealer) -> None:
     """Open an empty ledger beside a history that stays. Nothing is put back, and sequences of new payments start above
-    all that the lost ledger can have used. Raises the same errors as `put_back`."""
+    all that the lost ledger can have used. Raises the same errors as `restore_ledger`."""
     name = await ledger.begin(sealer)
     await history.prepare()
     now = await ledger.now()
@@ -87,7 +87,7 @@ async def begin_anew(ledger: Ledger, history: History, sealer: Sealer) -> None:
     await ledger.restoring.end()
 
 
-async def _set_up(ledger: Ledger, history: History, done: PutBack, *, orders_since: float) -> None:
+async def _set_up(ledger: Ledger, history: History, done: Restored, *, orders_since: float) -> None:
     """Put back merchants, endpoints and orders, and the replays and reconciliations that were under way."""
     restoring, restore = ledger.restoring, history.restore
 
@@ -117,7 +117,7 @@ async def _set_up(ledger: Ledger, history: History, done: PutBack, *, orders_sin
 
 
 async def _payments(
-    ledger: Ledger, history: History, done: PutBack, *, recorded_since: float, show: Callable[[PutBack], object]
+    ledger: Ledger, history: History, done: Restored, *, recorded_since: float, show: Callable[[Restored], object]
 ) -> None:
     """Put back payments with everything that belongs to them, if they are young or not settled or have an unsettled
     delivery. Then put back events that belong to no payment and have an unsettled delivery."""
@@ -141,7 +141,7 @@ async def _payments(
         await put_sound_ones(events, put_events, done.damaged, lambda name: ("event", *name))
 
 
-async def _put_all(rows: AsyncIterator[R], put: Callable[[Sequence[R]], Awaitable[None]], done: PutBack) -> None:
+async def _put_all(rows: AsyncIterator[R], put: Callable[[Sequence[R]], Awaitable[None]], done: Restored) -> None:
     async for batch in _batches(rows):
         await put_sound_ones(batch, put, done.damaged, name_of)
 

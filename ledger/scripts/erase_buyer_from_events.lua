@@ -1,5 +1,5 @@
 -- Writes some events of a payment anew, without its buyer: also the objects that they show, attempts and notifications. The new objects
--- wait beside the old ones, because others may be stored as differences from these, until erase_payment.lua replaces all at once.
+-- wait beside the old ones, because others may be stored as differences from these, until erase_buyer_from_record.lua replaces all at once.
 -- ARGV: merchant, imp_uid, how many events, (id, body)…, how many objects, (version, i'mport's object)…,
 --       how many deliveries, then per delivery: id, how many attempts, (JSON)…, how many notifications, (field, value)…
 -- Returns: 1

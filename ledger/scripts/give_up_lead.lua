@@ -1,4 +1,4 @@
--- Lets another process do what only this one did (see lead.lua).
+-- Lets another process do what only this one did (see take_lead.lua).
 -- ARGV: what it does, owner
 -- Returns: 1 if this owner was the one, else 0
 local leader, owner = k("leader", take()), take()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-class Sending:
+class CallbacksUnderWay:
     """The unfinished callbacks of one turn of a lane."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from schemas.outbox.entries import Notification as Entry
 from tests.support.histories import record_all, sqlite_history
 from tests.support.ledger_driver import Driver, notification, paid, queue_url
 from tests.support.ledger_redis import key
-from workers.unanswered import AGAIN_IN, ROUND_EVERY, STALE, STEP_EVERY, UnansweredJob
+from workers.unanswered_webhooks import AGAIN_IN, ROUND_EVERY, STALE, STEP_EVERY, UnansweredJob
 
 
 @dataclass
@@ -136,7 +136,7 @@ async def test_history_that_lacks_outcomes_is_waited_for(scene: Scene, monkeypat
     await client.hset(key("rewriting"), "run", "1")
     assert await scene.step() == AGAIN_IN
     await client.delete(key("rewriting"))
-    monkeypatch.setattr("workers.unanswered.BEHIND", 0.0)
+    monkeypatch.setattr("workers.unanswered_webhooks.BEHIND", 0.0)
     await scene.driver.accept("imp_2")
     await asyncio.sleep(0.01)
     assert await scene.step() == AGAIN_IN
