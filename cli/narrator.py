@@ -103,7 +103,7 @@ def _webhook_accepted(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]
     return "webhook accepted", f"says {entry.get('status') or '?'}; {place}", "plain"
 
 
-def _cancellation_asked(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
+def _cancellation_requested(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
     return "cancel requested", f"through the operator API, which answered {entry.get('status_code', '?')}", "plain"
 
 
@@ -148,7 +148,7 @@ def _callback_received(_narrator: Narrator, entry: Entry) -> tuple[str, str, str
 _WORDINGS: dict[str, Callable[[Narrator, Entry], tuple[str, str, str]]] = {
     "webhook_sent": _webhook_sent,
     "webhook_accepted": _webhook_accepted,
-    "cancellation_asked": _cancellation_asked,
+    "cancellation_requested": _cancellation_requested,
     "payment_looked_up": _payment_looked_up,
     "event_recorded": _event_recorded,
     "delivery_attempted": _delivery_attempted,

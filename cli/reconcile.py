@@ -59,7 +59,7 @@ def reconcile(
     with console() as api:
         run = api.call("POST", "/v1/reconciliations", body)
         if wait:
-            run = _wait_for_end(api, run, silent=as_json)
+            run = _wait_for_end(api, run, show_progress=not as_json)
     print_result(f"reconciliation {run['id']} is {run['state']}: {_summary(run)}", run, as_json=as_json)
     if wait and (run["repaired"] < run["missing"] or run["trouble"]):
         raise typer.Exit(1)
@@ -100,11 +100,11 @@ def show(
         print_fields(api.call("GET", f"/v1/reconciliations/{path_part(run_id)}"), as_json=as_json)
 
 
-def _wait_for_end(api: RelayClient, started: dict[str, Any], *, silent: bool) -> dict[str, Any]:
+def _wait_for_end(api: RelayClient, started: dict[str, Any], *, show_progress: bool) -> dict[str, Any]:
     """Show a reconciliation's progress, and return it once it has ended."""
     run = started
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=terminal(), disable=silent) as progress:
+    with Progress(*columns, console=terminal(), disable=not show_progress) as progress:
         task = progress.add_task("comparing")
         while run["state"] == "running":
             time.sleep(POLL_INTERVAL)

@@ -72,7 +72,7 @@ def replay(
             return
         confirm(f"Queue {counted['matched']} deliveries?", yes=yes, as_json=as_json)
         started = api.call("POST", "/v1/replays", body)
-        ended = wait_for_end(api, started, silent=as_json) if wait else started
+        ended = wait_for_end(api, started, show_progress=not as_json) if wait else started
     counts = f"{ended['queued']} queued, {ended['delivered']} delivered, {ended['failed']} failed"
     print_result(f"replay {ended['id']} is {ended['state']}: {counts}", ended, as_json=as_json)
     if ended["failed"] and wait:
@@ -113,11 +113,11 @@ def stop(replay_id: Id, as_json: Json = False) -> None:
     print_result(f"replay {replay_id} is stopped", answer or {"stopped": replay_id}, as_json=as_json)
 
 
-def wait_for_end(api: RelayClient, started: dict[str, Any], *, silent: bool) -> dict[str, Any]:
+def wait_for_end(api: RelayClient, started: dict[str, Any], *, show_progress: bool) -> dict[str, Any]:
     """Show a progress bar, and return the replay once all its deliveries are settled or none makes progress."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     now, moved = started, time.monotonic()
-    with Progress(*columns, console=terminal(), disable=silent) as progress:
+    with Progress(*columns, console=terminal(), disable=not show_progress) as progress:
         bar = progress.add_task("delivered", total=started["matched"] or None)
         while now["state"] == "running" or (_unsettled(now) and time.monotonic() - moved < STALLED_AFTER):
             time.sleep(POLL_INTERVAL)

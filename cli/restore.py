@@ -59,7 +59,7 @@ def restore(
     try:
         settings = Settings.load()
         settings.needs("encryption_keys")
-        done = asyncio.run(_restore(settings, begin_anew=begin_anew, silent=as_json))
+        done = asyncio.run(_restore(settings, begin_anew=begin_anew, show_progress=not as_json))
     except (BadSetting, RelayError) as error:
         typer.echo(f"relay restore: {error}", err=True)
         raise typer.Exit(1) from None
@@ -68,7 +68,7 @@ def restore(
         raise typer.Exit(1)
 
 
-async def _restore(settings: Settings, *, begin_anew: bool, silent: bool) -> Restored:
+async def _restore(settings: Settings, *, begin_anew: bool, show_progress: bool) -> Restored:
     from history import History  # imported here, as they would double the time of `relay --help`
     from ledger import Ledger
     from runtime.encryption import Sealer
@@ -77,33 +77,34 @@ async def _restore(settings: Settings, *, begin_anew: bool, silent: bool) -> Res
     ledger = Ledger.of(settings)
     history = History.connect(settings.history_url)
     try:
-        return await _carry_out(settings, ledger, history, sealer, anew=begin_anew, silent=silent)
+        return await _carry_out(settings, ledger, history, sealer, anew=begin_anew, show_progress=show_progress)
     finally:
         await history.close()
         await ledger.close()
 
 
 async def _carry_out(
-    settings: Settings, ledger: Ledger, history: History, sealer: Sealer, *, anew: bool, silent: bool
+    settings: Settings, ledger: Ledger, history: History, sealer: Sealer, *, anew: bool, show_progress: bool
 ) -> Restored:
     from cli.restore_ledger import Restored, begin_anew, restore_ledger
     from console.http import acts
-    from console.operations.audit import AuditTrail, Deed
+    from console.operations.audit import AuditedAction, AuditTrail
 
     trail = AuditTrail(ledger)
     if anew:
         await begin_anew(ledger, history, sealer)
-        await trail.wrote(_ACTOR, Deed(acts.LEDGER_BEGIN_ANEW.action, ""))
+        await trail.wrote(_ACTOR, AuditedAction(acts.LEDGER_BEGIN_ANEW.action, ""))
         return Restored()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=terminal(), disable=silent) as progress:
+    with Progress(*columns, console=terminal(), disable=not show_progress) as progress:
         task = progress.add_task("putting back")
         done = await restore_ledger(
             ledger, history, sealer,
             ledger_retention=settings.ledger_retention, lookback=settings.lookback,
             show=lambda done: progress.update(task, description=_counted(done)),
         )  # fmt: skip
-    await trail.wrote(_ACTOR, Deed(acts.LEDGER_RESTORE.action, "", {**done.counts, "damaged": len(done.damaged)}))
+    counts = {**done.counts, "damaged": len(done.damaged)}
+    await trail.wrote(_ACTOR, AuditedAction(acts.LEDGER_RESTORE.action, "", counts))
     return done
 
 

@@ -71,7 +71,7 @@ def make_app(context: Context) -> Starlette:
             Mount("/v1", app=OperatorApi(context, OPERATIONS, tokens, uses, trail)),
             *site.routes,
         ],
-        exception_handlers={HTTPException: refused, RelayError: _failed, Exception: _broke},
+        exception_handlers={HTTPException: refused, RelayError: _failed, Exception: _crashed},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -111,6 +111,6 @@ async def _failed(_request: Request, error: Exception) -> Response:
     return of_error(error) if isinstance(error, RelayError) else problem(500, Reason.of("unexpected_error"))
 
 
-async def _broke(request: Request, error: Exception) -> Response:
-    log.error("request_broke", path=request.url.path, exc_info=error)
+async def _crashed(request: Request, error: Exception) -> Response:
+    log.error("request_crashed", path=request.url.path, exc_info=error)
     return problem(500, Reason.of("unexpected_error"))

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import redis.exceptions as trouble
+import redis.exceptions as redis_errors
 
 from ledger.cells import Cells
 from ledger.lua import script
@@ -156,7 +156,7 @@ def problem_of_error(of: Subject, error: Exception) -> AclProblem:
     """The problem behind an error of Redis or of the connection to it."""
     cause = error.__cause__ if isinstance(error, LedgerUnavailable) and error.__cause__ is not None else error
     text = str(cause) or type(cause).__name__
-    if isinstance(cause, trouble.NoPermissionError):
+    if isinstance(cause, redis_errors.NoPermissionError):
         if _KEY.search(text):
             return _keys(of)
         if (named := _NAMED_COMMAND.search(text)) is None:
@@ -164,9 +164,9 @@ def problem_of_error(of: Subject, error: Exception) -> AclProblem:
         return _commands(of, [named[1].upper()])
     if (unknown := _NOT_KNOWN.search(text)) is not None:
         return AclProblem(of, Reason.of("commands_unknown", commands=unknown[1]), lasting=True)
-    if isinstance(cause, trouble.AuthenticationError | trouble.AuthorizationError):
+    if isinstance(cause, redis_errors.AuthenticationError | redis_errors.AuthorizationError):
         return AclProblem(of, Reason.of("credentials_refused", error=text), lasting=True)
-    if isinstance(cause, trouble.ClusterCrossSlotError | trouble.MovedError) or any(
+    if isinstance(cause, redis_errors.ClusterCrossSlotError | redis_errors.MovedError) or any(
         words in text for words in _OTHER_DATABASE
     ):
         code = "queue_database_unusable" if of == "queue" else "database_unusable"

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import redis.exceptions as trouble
+import redis.exceptions as redis_errors
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 
 from ledger.servers import REDIS_ERRORS, WAIT_MS, Answer, Command, OneServer, answers_of
 
 Address = tuple[str, int]
 _ELSEWHERE = (
-    *(trouble.ConnectionError, trouble.TimeoutError, OSError, TimeoutError),
-    *(trouble.ReadOnlyError, trouble.ClusterDownError, trouble.MasterDownError, trouble.AskError),  # MOVED is one, too
+    *(redis_errors.ConnectionError, redis_errors.TimeoutError, OSError, TimeoutError),
+    *(redis_errors.ReadOnlyError, redis_errors.ClusterDownError, redis_errors.MasterDownError),
+    redis_errors.AskError,  # MovedError is one, too
 )
 """Errors after which another node of a Cluster may have the cell."""
 _ROUNDS = 3
@@ -50,9 +51,9 @@ class ClusterServers:
 
     async def send(self, commands: Sequence[Command], *, replicas: bool = False, enough: int = 1) -> list[Answer]:
         """A pipeline to each primary, all at the same time."""
-        answers = [Answer(trouble.ClusterDownError("it has no answer"))] * len(commands)
+        answers = [Answer(redis_errors.ClusterDownError("it has no answer"))] * len(commands)
         left = list(range(len(commands)))
-        again: tuple[type[Exception], ...] = (trouble.MovedError, trouble.ConnectionError)
+        again: tuple[type[Exception], ...] = (redis_errors.MovedError, redis_errors.ConnectionError)
         for _ in range(_ROUNDS):
             try:
                 await self._know()
@@ -70,9 +71,9 @@ class ClusterServers:
             if not left:
                 break
             for place in left:
-                if isinstance(moved := answers[place].value, trouble.MovedError):
+                if isinstance(moved := answers[place].value, redis_errors.MovedError):
                     await self.client.nodes_manager.move_slot(moved)
-            again = (trouble.MovedError,)
+            again = (redis_errors.MovedError,)
         return answers
 
     async def close(self) -> None:
@@ -86,7 +87,7 @@ class ClusterServers:
     def _node(self, key: str) -> ClusterNode:
         node = self.client.get_node_from_key(key)
         if node is None:
-            raise trouble.SlotNotCoveredError("no node of the Cluster has this part of the ledger")
+            raise redis_errors.SlotNotCoveredError("no node of the Cluster has this part of the ledger")
         return node
 
     def _by_node(self, commands: Sequence[Command], places: Iterable[int]) -> list[tuple[ClusterNode, list[int]]]:
@@ -109,7 +110,7 @@ class ClusterServers:
                 values = await pipe.execute(raise_on_error=False, allow_redirections=False)
         except REDIS_ERRORS as error:
             values = [error] * (len(commands) + replicas)
-        if any(isinstance(value, _ELSEWHERE) and not isinstance(value, trouble.MovedError) for value in values):
+        if any(isinstance(value, _ELSEWHERE) and not isinstance(value, redis_errors.MovedError) for value in values):
             self._failed, self._is_known = node.name, False
         return answers_of(values, replicas)
 
@@ -156,7 +157,7 @@ class NamedServer:
         except REDIS_ERRORS as error:
             return [Answer(error)] * len(commands)
         answers = await servers.send(commands, replicas=replicas, enough=enough)
-        if servers is self._server and any(isinstance(answer.value, trouble.MovedError) for answer in answers):
+        if servers is self._server and any(isinstance(answer.value, redis_errors.MovedError) for answer in answers):
             # It is a Cluster, although INFO did not show it. Commands that were carried out may be sent again.
             self._servers = self._clustered()
             return await self._servers.send(commands, replicas=replicas, enough=enough)
@@ -176,7 +177,7 @@ class NamedServer:
     async def _is_clustered(self) -> bool:
         try:
             info = await self._server.client.info("cluster")
-        except trouble.ResponseError:
+        except redis_errors.ResponseError:
             return False  # unknown; in a Cluster, a MOVED will show it
         return bool(info.get("cluster_enabled"))
 

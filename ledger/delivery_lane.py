@@ -33,15 +33,15 @@ from schemas.reasons import Reason, dump
 
 log = structlog.get_logger()
 
-Settled = Literal["ok", "unwell", "lost"]
-"""``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended; nothing is written."""
+Settled = Literal["ok", "was_failing", "lost"]
+"""``was_failing``: settled, and the endpoint had failed before. ``lost``: the lease had ended; nothing is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """One callback to send, with ``attempts`` of its schedule used up. ``crowd`` callbacks to the endpoint, this one
-    among them, were under way when it was claimed. ``heard`` is when the webhook came that led to its event (UNIX
-    seconds; None if none did). Its attempts continue the span ``traceparent``, "" if it is not traced."""
+    """One callback to send, with ``attempts`` of its schedule used up. When it was claimed, ``in_flight`` callbacks to
+    the endpoint were under way, this one among them. ``webhook_at`` is when the webhook came that led to its event
+    (UNIX seconds; None if none did). Its attempts continue the span ``traceparent``, "" if it is not traced."""
 
     lease: Lease
     event: str
@@ -50,8 +50,8 @@ class ClaimedDelivery:
     callback: CallbackBody
     attempts: int
     replay: bool
-    crowd: int
-    heard: float | None
+    in_flight: int
+    webhook_at: float | None
     traceparent: str
 
     @property
@@ -103,7 +103,7 @@ class DeliveryLane:
             try:
                 self._take(self._read(Lane.of(lane, cell), claim, objects))
             except Exception:
-                log.exception("claim_broke", lane=lane, hint="what it has claimed is due again when its leases end")
+                log.exception("claim_crashed", lane=lane, hint="what it has claimed is due again when its leases end")
 
     def wake(self, lane: Lane) -> None:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""
@@ -118,7 +118,7 @@ class DeliveryLane:
 
     def _read(self, lane: Lane, claim: Sequence[Any], objects: Sequence[bytes]) -> ClaimedDeliveries:
         """A claim as the scripts return it (``ledger/scripts/shared/claiming.lua``)."""
-        _, token, flat, rows, crowd = claim
+        _, token, flat, rows, in_flight = claim
         if not rows:
             return ClaimedDeliveries(lane, None, ())
         self._cells.learn(lane.name, lane.cell)
@@ -127,10 +127,10 @@ class DeliveryLane:
         claimed = tuple(
             ClaimedDelivery(
                 Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(),
-                stored_body(text, objects, place), int(attempts), replay == b"1", crowd,
-                int(heard) / 1000 if heard else None, trace.decode(),
+                stored_body(text, objects, place), int(attempts), replay == b"1", in_flight,
+                int(webhook_at) / 1000 if webhook_at else None, trace.decode(),
             )
-            for delivery, event, attempts, replay, imp_uid, kind, text, place, heard, trace in rows
+            for delivery, event, attempts, replay, imp_uid, kind, text, place, webhook_at, trace in rows
         )  # fmt: skip
         return ClaimedDeliveries(lane, endpoint_rows.load(fields), claimed)
 

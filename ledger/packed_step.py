@@ -42,7 +42,7 @@ def pack_step(
     shown = (events[0].callback.payment or b"") if with_object and events else b""
     is_shown = record.snapshot is not None and shown == record.snapshot.raw
     answered = _answered(change, claimed) if step.is_last and claimed else []
-    heard = [one.received_at for one in claimed.waiting] if claimed else []
+    webhook_at = [one.received_at for one in claimed.waiting] if claimed else []
     args: list[Argument] = [
         str(claimed.lease.lane) if claimed else "",
         record.merchant,
@@ -57,8 +57,8 @@ def pack_step(
         *(_needs(change) if step.is_first and not step.is_last else ("", "", "")),
         payment.merchant_uid,
         "" if claimed is None else round(now * 1000),
-        max(heard, default=""),
-        min(heard, default=""),
+        max(webhook_at, default=""),
+        min(webhook_at, default=""),
         traceparent if events else "",
         payment.record,
         payment.snapshot if with_object and not is_shown else b"",

@@ -129,7 +129,7 @@ class Connection(HttpProtocol):
         del msg  # uvicorn's own text
         self._end(responses.NOT_HTTP)
 
-    def sweep(self, now: float) -> None:
+    def end_if_expired(self, now: float) -> None:
         """End this connection if it has taken too long; `now` is the loop's time."""
         waited = now - self._since
         if self._reading and waited > READ_SECONDS:
@@ -153,8 +153,8 @@ class Connection(HttpProtocol):
             self.transport.abort()
 
 
-def sweep(connections: Iterable[Any], now: float) -> None:
+def end_expired(connections: Iterable[Any], now: float) -> None:
     """End the connections that have taken too long."""
     for connection in list(connections):
         if isinstance(connection, Connection):
-            connection.sweep(now)
+            connection.end_if_expired(now)

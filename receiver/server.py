@@ -140,15 +140,16 @@ async def _check(ledger: Ledger) -> None:
     await ledger.intake.check_cells()
 
 
-def make_server(app: ReceiverApp, sweep: OnTick | None = http_connection.sweep) -> HttpServer:
-    """A server whose connections have limits (see `http_connection.py`); `sweep` ends those that take too long."""
+def make_server(app: ReceiverApp, end_expired: OnTick | None = http_connection.end_expired) -> HttpServer:
+    """A server whose connections have limits (see `http_connection.py`); `end_expired` ends
+    those that take too long."""
     return HttpServer(
         app,
         protocol=http_connection.Connection,
         idle_seconds=http_connection.IDLE_SECONDS,
         last_answers=LAST_ANSWERS,
         lifespan="off",
-        every_second=sweep,
+        every_second=end_expired,
     )
 
 

@@ -157,4 +157,4 @@ class ScenarioRun:
                     status_code = response.status
                 if status_code == 404:
                     await asyncio.sleep(0.1)
-        log.info("cancellation_asked", imp_uid=payment.imp_uid, status_code=status_code)
+        log.info("cancellation_requested", imp_uid=payment.imp_uid, status_code=status_code)

@@ -88,7 +88,7 @@ class CallbackSender:
             stale = progress.status is None and progress.reused and was_stale(failure)
         except Exception as failure:
             # A bug of ours or of a library must not look like a lost worker: it counts as a failed attempt.
-            log.exception("send_broke")
+            log.exception("send_crashed")
             error = Reason.of("internal_error", error_type=type(failure).__name__)
         duration = round((time.monotonic() - began) * 1000)
         if response is None:

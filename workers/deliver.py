@@ -189,7 +189,7 @@ class Deliverer:
             await self._send(delivery, endpoint, keys)
         except Exception as error:
             # A bug of ours must not keep a lease for ever, nor count as a failure of the endpoint.
-            log.exception("delivery_broke", delivery=delivery.id, **trace_id(delivery.traceparent))
+            log.exception("delivery_crashed", delivery=delivery.id, **trace_id(delivery.traceparent))
             await self._hold(delivery, Reason.of("internal_error", error_type=type(error).__name__))
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: UnsealedEndpoint) -> None:
@@ -211,7 +211,8 @@ class Deliverer:
             # The thread's CPU time meanwhile, also for other callbacks, is not the endpoint's latency. It counts twice:
             # the thread waited for a core for about as long.
             latency = time.monotonic() - waiting_since - 2 * (time.thread_time() - worked)
-            self._ledger.delivery_lane.answered(delivery, Answer(answer.ok, max(latency, 0.0) * 1000, delivery.crowd))
+            measured = Answer(answer.ok, max(latency, 0.0) * 1000, delivery.in_flight)
+            self._ledger.delivery_lane.answered(delivery, measured)
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
         if delivery.type == TEST_TYPE and isinstance(verdict, Retry):
             verdict = Dead(verdict.reason, verdict.lane_wait)  # an operator waits for the result of this attempt
@@ -221,7 +222,7 @@ class Deliverer:
             # it empty.
             await self._record_health(delivery, endpoint, answer, verdict)
         settled = await self._settle(delivery, verdict, made)
-        if answer.ok and settled == "unwell":
+        if answer.ok and settled == "was_failing":
             await self._record_health(delivery, endpoint, answer, verdict)
 
     def _note_attempt(

@@ -40,9 +40,8 @@ class EraseAgainJob:
             try:
                 erased += await erasing.erase_again(whole, merchant, imp_uid)
             except NotFound:
-                log.warning(
-                    "erased_payment_unknown", merchant=merchant, imp_uid=imp_uid, hint="nor does history know it"
-                )
+                hint = "neither the ledger nor history has it"
+                log.warning("erased_payment_unknown", merchant=merchant, imp_uid=imp_uid, hint=hint)
             except Conflict:
                 waiting += 1
         if erased:

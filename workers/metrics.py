@@ -68,8 +68,8 @@ class WorkerMetrics:
         self._deliveries.add(_OUTCOMES[type(verdict)])
         self._delivery_seconds.observe(answer.duration_ms / 1000)
         is_first = delivery.attempts == 0 and not delivery.replay
-        if is_first and isinstance(verdict, Delivered) and delivery.heard is not None:
-            self._webhook_to_callback.observe(max(0.0, time.time() - delivery.heard))
+        if is_first and isinstance(verdict, Delivered) and delivery.webhook_at is not None:
+            self._webhook_to_callback.observe(max(0.0, time.time() - delivery.webhook_at))
 
     def held(self) -> None:
         """Count a delivery that is held without an attempt."""

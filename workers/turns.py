@@ -64,8 +64,8 @@ class Turns:
             under_way.settles = True
 
     def continues(self, lane: Lane) -> bool:
-        """Whether this worker goes on with a lane that it kicks: it settles its turn, which has not taken long. While
-        it looks payments up, others may be free for the rest."""
+        """Whether this worker takes up a lane that it has just kicked: only while the lane's turn settles its payments
+        and is younger than `TURN`. During the look-up the kick goes to the queue: another worker may be free."""
         under_way = self._open.get(lane)
         if under_way is None or not under_way.settles or self._clock() - under_way.began >= TURN:
             return False
@@ -73,7 +73,8 @@ class Turns:
         return True
 
     def hands_over(self, lane: Lane) -> bool:
-        """Whether the lane was kicked while its turn, which takes long, settles: then it is for others after all."""
+        """Whether a kick that this turn has kept must go to the queue after all, because the turn takes too long. The
+        turn no longer keeps it then."""
         under_way = self._open.get(lane)
         if under_way is None or not (under_way.settles and under_way.kicked):
             return False
@@ -135,4 +136,4 @@ class TurnErrors:
             if (times := self._left.times(str(error))) is not None:
                 log.warning("lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep kicks it again")
         except Exception:
-            log.exception("turn_broke", lane=str(lane), hint="what it has claimed is due again when its leases end")
+            log.exception("turn_crashed", lane=str(lane), hint="what it has claimed is due again when its leases end")

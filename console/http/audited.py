@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from console.operations.audit import Deed
+from console.operations.audit import AuditedAction
 from schemas.endpoints.url_masking import masked_url
 from schemas.times import rfc3339
 
@@ -19,14 +19,14 @@ class Audited:
 
     `action` is `noun.verb`. `object` is a template with names of the call's values, and `detail` lists such names:
     parts of the path, parameters, fields of the body or form, and the `id` of the object that was made. None of these
-    is secret or a buyer's. `look`: the call shows secrets or buyers' data, and changes nothing. `statuses` are those of
-    calls that did something; if empty, every status that is no error counts.
+    is secret or a buyer's. `is_view`: the call shows secrets or buyers' data, and changes nothing. `statuses` are those
+    of calls that did something; if empty, every status that is no error counts.
     """
 
     action: str
     object: str = ""
     detail: tuple[str, ...] = ()
-    look: bool = False
+    is_view: bool = False
     statuses: tuple[int, ...] = ()
 
     def counts(self, status: int) -> bool:
@@ -34,7 +34,7 @@ class Audited:
         return status in self.statuses if self.statuses else status < 400
 
 
-def deed(audited: Audited, named: Mapping[str, Any], body: BaseModel | None) -> Deed:
+def action_done(audited: Audited, named: Mapping[str, Any], body: BaseModel | None) -> AuditedAction:
     """What an operator did. Of body fields that `audited` does not name, it says only that they were given."""
     fields = {} if body is None else body.model_dump()
     known = {**named, **fields}
@@ -44,7 +44,7 @@ def deed(audited: Audited, named: Mapping[str, Any], body: BaseModel | None) -> 
     others = set() if body is None else body.model_fields_set - set(audited.detail)
     if others:
         detail["given"] = sorted(others)
-    return Deed(audited.action, audited.object.format_map({**fields, **named}), detail)
+    return AuditedAction(audited.action, audited.object.format_map({**fields, **named}), detail)
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from console.context import Context
-from console.http.audited import deed
+from console.http.audited import action_done
 from console.http.idempotency import run_once
 from console.http.operation import Call, Operation, OperationResult, Table
 from console.http.problems import invalid, is_outcome_unknown, of_error, problem
@@ -54,7 +54,7 @@ class OperatorApi:
             if response.status_code >= 500:
                 log.warning("operator_call_failed", path=request.url.path, reason=str(error))
         except Exception:
-            log.exception("operator_call_broke", path=request.url.path)
+            log.exception("operator_call_crashed", path=request.url.path)
             response = problem(500, Reason.of("unexpected_error"))
         response.headers["cache-control"] = "no-store"
         await response(scope, receive, send)
@@ -120,8 +120,8 @@ class OperatorApi:
         if audited is None or not audited.counts(result.status):
             return
         made = {"id": getattr(result.value, "id", None)}
-        done = deed(audited, {**made, **call.query.model_dump(), **call.path}, call.body)
-        await (self._trail.looked if audited.look else self._trail.wrote)(caller.actor, done)
+        done = action_done(audited, {**made, **call.query.model_dump(), **call.path}, call.body)
+        await (self._trail.viewed if audited.is_view else self._trail.wrote)(caller.actor, done)
 
 
 def render(answer: OperationResult) -> Response:

@@ -19,14 +19,14 @@ from schemas.errors import LedgerFull, LedgerUnavailable
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit
 
-LOOK_EVERY = 60.0
-"""The same look of the same operator makes one entry in so many seconds, as pages and programs look every second."""
+VIEW_EVERY = 60.0
+"""The same view by the same operator makes one entry in so many seconds, as pages and programs read every second."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditedAction:
     """What an operator did to an object. `detail` holds no secrets and no buyers' data."""
 
     action: str
@@ -51,46 +51,46 @@ class AuditTrail:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._looks: dict[tuple[str, str, str, bytes], float] = {}
+        self._views: dict[tuple[str, str, str, bytes], float] = {}
 
-    async def wrote(self, actor: str, deed: Deed) -> None:
+    async def wrote(self, actor: str, done: AuditedAction) -> None:
         """Audit something that was done. It cannot be undone, so if the audit fails, the entry is logged instead."""
         try:
-            await self._append(actor, deed, wire.dumps(deed.detail))
+            await self._append(actor, done, wire.dumps(done.detail))
         except LedgerUnavailable as error:
-            _log_lost(actor, deed, error)
+            _log_lost(actor, done, error)
 
-    async def looked(self, actor: str, deed: Deed) -> None:
-        """Audit a look before anything is shown. Raises `LedgerUnavailable`: data is not shown if that cannot be
+    async def viewed(self, actor: str, done: AuditedAction) -> None:
+        """Audit a view before anything is shown. Raises `LedgerUnavailable`: data is not shown if that cannot be
         audited.
 
-        While Redis is full, the look is logged instead: operators must be able to see why callbacks wait.
+        While Redis is full, the view is logged instead: operators must be able to see why callbacks wait.
         """
-        detail = wire.dumps(deed.detail)
-        look, now = (actor, deed.action, deed.object, detail), time.monotonic()
-        self._forget(now - LOOK_EVERY)
-        if look in self._looks:
+        detail = wire.dumps(done.detail)
+        view, now = (actor, done.action, done.object, detail), time.monotonic()
+        self._forget(now - VIEW_EVERY)
+        if view in self._views:
             return
         try:
-            await self._append(actor, deed, detail)
+            await self._append(actor, done, detail)
         except LedgerFull as error:
-            _log_lost(actor, deed, error)
-        self._looks[look] = now
+            _log_lost(actor, done, error)
+        self._views[view] = now
 
-    async def _append(self, actor: str, deed: Deed, detail: bytes) -> None:
+    async def _append(self, actor: str, done: AuditedAction, detail: bytes) -> None:
         at = round(await self._ledger.now() * 1000)
-        entry = Audit(f"aud_{secrets.token_hex(12)}", at, actor, deed.action, deed.object, detail.decode())
+        entry = Audit(f"aud_{secrets.token_hex(12)}", at, actor, done.action, done.object, detail.decode())
         await self._ledger.outbox.append([pack(entry)])
 
     def _forget(self, before: float) -> None:
-        """Forget looks from before this time; the oldest come first."""
-        while self._looks and self._looks[oldest := next(iter(self._looks))] <= before:
-            del self._looks[oldest]
+        """Forget views from before this time; the oldest come first."""
+        while self._views and self._views[oldest := next(iter(self._views))] <= before:
+            del self._views[oldest]
 
 
-def _log_lost(actor: str, deed: Deed, error: LedgerUnavailable) -> None:
+def _log_lost(actor: str, done: AuditedAction, error: LedgerUnavailable) -> None:
     log.error(
-        "audit_not_written", actor=actor, action=deed.action, object=deed.object, detail=dict(deed.detail),
+        "audit_not_written", actor=actor, action=done.action, object=done.object, detail=dict(done.detail),
         error=str(error),
     )  # fmt: skip
 

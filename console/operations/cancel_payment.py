@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class CancellationOrder:
+class CancellationParams:
     """What to cancel: `amount` in the currency's major unit, or everything that is left if that is None.
 
     `checksum` is the amount that the caller believes is left; if None, the relay computes it. `fields` are further
@@ -36,21 +36,21 @@ class CancellationOrder:
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-async def cancel_payment(context: Context, merchant: str, imp_uid: str, order: CancellationOrder) -> bool:
+async def cancel_payment(context: Context, merchant: str, imp_uid: str, params: CancellationParams) -> bool:
     """Ask i'mport to cancel. True if a refresh has confirmed it; False if the request is open, and refreshes follow it.
 
     The request is stored before i'mport is called, so that a crash cannot lose it. Raises `NotFound`; `Conflict` if the
-    order is for more than is left; `Invalid`, `IamportRefused`, `WrongCredentials` and `IamportUnreachable` if i'mport
+    the amount is more than is left; `Invalid`, `IamportRefused`, `WrongCredentials` and `IamportUnreachable` if i'mport
     refuses and nothing has happened; `IamportFailing` if the outcome is unknown and the request stays open.
     """
     writer = await PaymentWriter.open(context, merchant, imp_uid)
     account = await writer.account()
     change = await writer.write(
-        lambda record, now, own: intend(record, new_request(record, order.amount, order.reason, "api", now), now, own)
+        lambda record, now, own: intend(record, new_request(record, params.amount, params.reason, "api", now), now, own)
     )
     request = change.record.requests[-1]
     try:
-        await account.client.cancel(imp_uid, _form(order, change.previous, request))
+        await account.client.cancel(imp_uid, _form(params, change.previous, request))
     except (Invalid, IamportRefused, WrongCredentials, IamportUnreachable):
         await writer.write(lambda record, now, own: withdraw(record, request.id, now, own))
         raise
@@ -106,11 +106,11 @@ async def _confirmed(writer: PaymentWriter, request_id: str) -> bool:
     return False
 
 
-def _form(order: CancellationOrder, record: Record, request: CancellationRequest) -> dict[str, Any]:
+def _form(params: CancellationParams, record: Record, request: CancellationRequest) -> dict[str, Any]:
     """The fields of ``POST /payments/cancel``; ``checksum`` is what i'mport should find left before it acts."""
-    form = {**({} if order.reason is None else {"reason": order.reason}), **order.fields}
+    form = {**({} if params.reason is None else {"reason": params.reason}), **params.fields}
     # Requests that wait for their result have not yet reduced the amount that i'mport counts as left.
     at_iamport = left_to_cancel(record, minus_requests=False)
-    if order.amount is not None or request.amount != at_iamport:
+    if params.amount is not None or request.amount != at_iamport:
         form["amount"] = request.amount
-    return form | {"checksum": at_iamport if order.checksum is None else order.checksum}
+    return form | {"checksum": at_iamport if params.checksum is None else params.checksum}

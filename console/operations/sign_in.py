@@ -43,7 +43,7 @@ class SignInLimit:
             self._forget(source)
             return wait
         except LedgerUnavailable as error:
-            log.warning("sign_ins_counted_alone", error=str(error))
+            log.warning("sign_ins_counted_locally", error=str(error))
             return self._attempt_alone(source, of_all, time.monotonic())
 
     async def forgive(self, source: str, *, is_known: bool = False) -> None:
@@ -52,7 +52,7 @@ class SignInLimit:
         try:
             await self._operators.forgive_sign_in(source, among_all=not is_known)
         except LedgerUnavailable as error:
-            log.warning("sign_in_still_counts", error=str(error))
+            log.warning("sign_in_not_forgiven", error=str(error))
 
     def _attempt_alone(self, source: str, of_all: int | None, now: float) -> float:
         if now - self._own_since > WITHIN:

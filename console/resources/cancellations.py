@@ -10,7 +10,7 @@ from console.http import acts
 from console.http.models import Body, Money, OfMerchant, Tax, checked
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.cancel_payment import (
-    CancellationOrder,
+    CancellationParams,
     cancel_payment,
     record_cancellation,
     reject_cancellation,
@@ -47,11 +47,11 @@ class CancellationIn(Body):
     record_only: bool = Field(False, description="only record that it was requested elsewhere")
 
     @property
-    def order(self) -> CancellationOrder:
-        """What is ordered, unless it is only recorded."""
+    def params(self) -> CancellationParams:
+        """What to cancel, unless it is only recorded."""
         own = {"amount", "reason", "checksum", "record_only"}
         fields = self.model_dump(exclude=own, exclude_none=True)
-        return CancellationOrder(self.amount, self.reason, self.checksum, fields)
+        return CancellationParams(self.amount, self.reason, self.checksum, fields)
 
 
 class RejectionIn(Body):
@@ -66,7 +66,7 @@ async def cancel(call: Call[OfMerchant, CancellationIn]) -> OperationResult:
     if body.record_only:
         await record_cancellation(call.context, merchant, imp_uid, body.amount, body.reason)
         return await current_payment(call, 202)
-    is_confirmed = await cancel_payment(call.context, merchant, imp_uid, body.order)
+    is_confirmed = await cancel_payment(call.context, merchant, imp_uid, body.params)
     return await current_payment(call, 200 if is_confirmed else 202)
 
 

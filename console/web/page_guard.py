@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from console.context import Context
-from console.http.audited import deed
+from console.http.audited import action_done
 from console.http.models import Body, Parameters
 from console.http.requests import InvalidFields, TooLarge
 from console.http.streams import Streamed
@@ -75,7 +75,7 @@ class PageGuard:
             except (RelayError, InvalidFields, TooLarge) as error:
                 response = await self._respond(refused(visit, error), visit, csrf)
             except Exception as error:
-                log.exception("page_broke", path=request.url.path)
+                log.exception("page_crashed", path=request.url.path)
                 response = await self._respond(refused(visit, error), visit, csrf)
             if visit.session is None and request.cookies.get(cookies.VISITOR) != visitor:
                 self._cookies.put(request, response, cookies.VISITOR, visitor)
@@ -145,8 +145,8 @@ class PageGuard:
         bodies = [asked for asked in visit.asked if isinstance(asked, Body)]
         parameters = {name: value for asked in visit.asked if isinstance(asked, Parameters) for name, value in asked}
         named = {**form, **request.query_params, **parameters, **made, **request.path_params}
-        done = deed(page.audited, named, bodies[-1] if bodies else None)
-        await (self._trail.looked if page.audited.look else self._trail.wrote)(visit.caller.actor, done)
+        done = action_done(page.audited, named, bodies[-1] if bodies else None)
+        await (self._trail.viewed if page.audited.is_view else self._trail.wrote)(visit.caller.actor, done)
 
     async def _respond(self, view: View, visit: Visit, csrf: str) -> Response:
         request = visit.request

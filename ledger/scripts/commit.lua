@@ -29,7 +29,7 @@ local function read_change()
   return {lane = take_text(), m = take(), imp = take(), token = take(), version_before = take(), version = take(),
     next_refresh = take_number(), is_silent = take_flag(), is_last = take_flag(), is_cancelling = take_flag(),
     bytes = take_number(), all = take_number(), to_deliver = take_number(), merchant_uid = take(),
-    fetched_at = take_text(), heard = take_text(), first_heard = take_text(), trace = take_text(), record = take(),
+    fetched_at = take_text(), webhook_at = take_text(), first_webhook_at = take_text(), trace = take_text(), record = take(),
     object = take_text(), shown = take_text(), snap = take_text(),
     events = take_rows(COLUMNS), entry = take(), shared_object = take_text(), is_applied = take_flag(), answered = take_rows(2)}
 end
@@ -119,7 +119,7 @@ local function record_events(c)
     place_event(event, of)
     local e = {id = event, type = type_, sequence = sequence, silent = (silent == "1" or c.stays_silent) and "1" or "0",
       sandbox = sandbox == "1" and "1", filters = filters, body = body, entry = entry,
-      heard = c.first_heard, trace = c.trace}
+      webhook_at = c.first_webhook_at, trace = c.trace}
     if e.silent == "0" then c.is_announced = true end
     put_event(e, c.row)
     append_event(e, c.m)
@@ -162,7 +162,7 @@ end
 local function record_change(c)
   local before = c.before or {}
   c.head = {version = c.version, first_at = before.first_at or int(now()), fetched_at = c.fetched_at or before.fetched_at or "",
-    heard = c.heard or before.heard or "", snap = before.snap or "", is_announced = c.is_announced or before.is_announced or false,
+    webhook_at = c.webhook_at or before.webhook_at or "", snap = before.snap or "", is_announced = c.is_announced or before.is_announced or false,
     is_cancelling = c.is_cancelling, merchant_uid = c.merchant_uid}
   if c.object then
     c.head.snap = ""

@@ -3,7 +3,7 @@
 -- when it was made; recording them twice changes nothing in history. A job erases again the buyers whom the copy still has.
 -- ARGV: place that history has reached, lane of the job, whose id is when the copy ends (ms)
 -- Returns: {lanes to kick, {when the copy ends (ms), now (ms)}}, without the second if this is no old copy
--- uses: lanes opening places
+-- uses: lanes opening outbox_places
 local WEEK_SECONDS = 604800
 local place, lane = take(), take()
 -- A Redis that was emptied a moment ago has no copy: it has to be restored.

@@ -11,7 +11,7 @@ for i = 1, #rows, 2 do
   local imp, announced_at = rows[i], tonumber(rows[i + 1])
   local p = m .. "/" .. imp
   local head = head_of(p)
-  local has_come = head and (tonumber(head.heard) or 0) >= announced_at - CLOCKS_DIFFER or #waiting_for(p) > 0
+  local has_come = head and (tonumber(head.webhook_at) or 0) >= announced_at - CLOCKS_DIFFER or #waiting_for(p) > 0
   if head and not has_come then lost = lost + 1 end
   if head or not awaits_refresh(m, imp) then redis.call("ZREM", awaiting, imp) end
 end

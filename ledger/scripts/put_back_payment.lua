@@ -7,7 +7,7 @@
 local m, imp, first_at, next_look_at, merchant_uid = take(), take(), take(), take_number(), take()
 local p = m .. "/" .. imp
 if has_record(p) then return 0 end
-local head = {version = take(), first_at = first_at, fetched_at = take(), heard = "", snap = "", is_announced = take_flag(),
+local head = {version = take(), first_at = first_at, fetched_at = take(), webhook_at = "", snap = "", is_announced = take_flag(),
   is_cancelling = take_flag(), merchant_uid = merchant_uid}
 local record, object = take(), take()
 if next_look_at then

@@ -3,7 +3,7 @@
 -- ARGV: place behind which to begin, most items; fewer are read if they are large, because Redis does nothing else meanwhile
 -- Returns: {"ok", or "history" if Redis knows that history had more, or "redis" if Redis knows of less, items {place, {field, value, …}},
 --          1 if the outbox may lack a change, else 0}
--- uses: places
+-- uses: outbox_places
 local ITEMS_AT_ONCE, ENOUGH_FIELDS = 20, 4000
 
 local after, most = take(), take_number()

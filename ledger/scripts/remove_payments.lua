@@ -7,7 +7,7 @@
 --       history says it has reached ("" if only Redis was asked)
 -- Returns: {payments removed, 1 if more may leave now else 0}; false if history does not have what the outbox had by then, or is being
 --          written again
--- uses: orders payments places records retention
+-- uses: orders payments outbox_places records retention
 local DAY = 86400000
 
 local before, noted, noted_at, most, place = take_number(), take(), take_number(), take_number(), take_text()

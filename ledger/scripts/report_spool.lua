@@ -1,4 +1,4 @@
--- Records how many notifications wait in a receiver's spool and, if it stores nothing, why; removes receivers that have been silent for a
+-- Records how many notifications wait in a receiver's spool and, if it stores nothing, why; removes receivers that have not reported for a
 -- minute. It removes something before it adds something, so that even a full Redis lets it write: that is when spools fill.
 -- ARGV: receiver, how many, reason (or "")
 -- Returns: 0

@@ -1,4 +1,4 @@
--- Records a worker's heartbeat; removes workers that have been silent for long. It removes something before it adds something, so that
+-- Records a worker's heartbeat; removes workers without one for long. It removes something before it adds something, so that
 -- even a full Redis lets it write: workers must not seem dead because Redis is full.
 -- ARGV: name, row (JSON), removed after (ms)
 -- Returns: 0

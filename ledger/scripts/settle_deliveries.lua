@@ -4,14 +4,14 @@
 --       wait (ms, for again and hold), reason, lane wait (ms, or ""), how many attempts were made, (JSON, entry for
 --       history)…; how many endpoints' places change, then per endpoint: id, its places as they were read, its places,
 --       whether they are halved, whether the endpoint's capacity changes (0 or 1 each)
--- Returns: {lanes to kick, {per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}, {per endpoint whose places
+-- Returns: {lanes to kick, {per delivery "ok", "was_failing" (the endpoint had failed before) or "lost"}, {per endpoint whose places
 --          change: {1, or 0 if they had been replaced since, its places now, the token from which on answers count}}}
 -- uses: deliveries endpoints lanes leases outbox reasons replays
 
 local MOST_ATTEMPTS = 100
 
 local lanes, health = {}, {}
-local function is_unwell(ep)
+local function was_failing(ep)
   health[ep] = health[ep] or redis.call("HGET", k("endpoint", ep), "health") or ""
   return health[ep] ~= ""
 end
@@ -131,7 +131,7 @@ for i, r in ipairs(results) do
     due[r.lane][r.id] = settle(d, r)
     table.insert(settled[r.lane], r.id)
     is_settled[r.id] = true
-    answers[i] = is_unwell(d.ep) and "unwell" or "ok"
+    answers[i] = was_failing(d.ep) and "was_failing" or "ok"
   else
     answers[i] = "lost"
   end

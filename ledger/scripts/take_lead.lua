@@ -1,6 +1,6 @@
--- Makes this process the only one that does something (records, sweeps) for a while, unless another is or the ledger is not open.
--- ARGV: what it does, owner, for how long (ms)
--- Returns: the ledger's name if this owner is the one, else false
+-- Makes this process the leader of a task (recording, sweeping) for a while, unless another process leads it or the ledger is not open.
+-- ARGV: task, owner, for how long (ms)
+-- Returns: the ledger's name if this owner leads, else false
 local leader, owner, ms = k("leader", take()), take(), take_number()
 local other, open, name = unpack(redis.call("MGET", leader, k("open"), k("name")))
 if not open then return false end

@@ -43,11 +43,11 @@ class Places:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What places are computed from: whether the endpoint took the event, the `latency` in ms (without the time that
-    this process was busy itself), and how many callbacks to the endpoint were under way at the claim (`crowd`)."""
+    this process was busy itself), and how many callbacks to the endpoint were under way at the claim (`in_flight`)."""
 
     ok: bool
     latency: float
-    crowd: int
+    in_flight: int
 
 
 def capacity(places: Places, most: int) -> int:
@@ -69,7 +69,7 @@ def after_answer(places: Places, answer: Answer, most: int) -> Places:
         return _fewer(measured)
     good = max(measured.latency, answer.latency) <= _limit(measured, GROWS_WITHIN)
     # Places that were not in use have not been shown to be too few.
-    if good and 2 * answer.crowd >= measured.count:
+    if good and 2 * answer.in_flight >= measured.count:
         return _grown(measured, most)
     return measured
 
@@ -85,7 +85,7 @@ def _measured(places: Places, answer: Answer) -> Places:
         return replace(places, latency=answer.latency, unloaded=answer.latency)
     latency = places.latency + (answer.latency - places.latency) / max(FIRST, places.count / 2)
     unloaded = places.unloaded
-    if answer.crowd <= FIRST:
+    if answer.in_flight <= FIRST:
         unloaded += (answer.latency - unloaded) / 8
     elif latency < unloaded:
         unloaded += (latency - unloaded) / 8

@@ -79,8 +79,8 @@ def of_event(
     event: events.Event, merchant: str, imp_uid: str, *, object_revision: int | None = None, recorded_at: int = 0
 ) -> Event:
     """The entry of one event. If ``object_revision`` names i'mport's object, the body is stored without it."""
-    said = event.said or wire.loads(event.callback.text)
-    data = said["data"]
+    values = event.values or wire.loads(event.callback.text)
+    data = values["data"]
     return Event(
         id=event.id,
         merchant=merchant,
@@ -90,7 +90,7 @@ def of_event(
         recorded_at=recorded_at,
         silent=event.silent,
         sandbox=event.sandbox,
-        happened_at=round(unix(said["timestamp"]) * 1000),
+        happened_at=round(unix(values["timestamp"]) * 1000),
         merchant_uid=data["merchant_uid"],
         status=event.status.value,
         amount=f"{Decimal(data['amount']):f}",

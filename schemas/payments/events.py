@@ -52,7 +52,7 @@ class CallbackBody:
 class Event:
     """One fact as it is recorded and sent to subscribers.
 
-    ``silent``: recorded without delivery. ``sandbox``: the payment is of a test channel. ``said`` has the values that
+    ``silent``: recorded without delivery. ``sandbox``: the payment is of a test channel. ``values`` has the values that
     the callback's text was made from; None if the event was read from storage, which has only the text.
     """
 
@@ -63,7 +63,7 @@ class Event:
     callback: CallbackBody
     silent: bool
     sandbox: bool = False
-    said: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    values: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def body(self) -> bytes:
@@ -112,9 +112,9 @@ def render(
         "sandbox": snapshot.sandbox,
         "detail": fact.detail,
     }
-    said = {"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data}
-    text = wire.dumps({**said, "data": {**data, "cancelled_amount": orjson.Fragment(f"{cancelled_amount:f}")}})
-    return Event(identity, kind, sequence, status, CallbackBody(text, snapshot.raw), silent, snapshot.sandbox, said)
+    values = {"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data}
+    text = wire.dumps({**values, "data": {**data, "cancelled_amount": orjson.Fragment(f"{cancelled_amount:f}")}})
+    return Event(identity, kind, sequence, status, CallbackBody(text, snapshot.raw), silent, snapshot.sandbox, values)
 
 
 def thin(body: bytes) -> bytes:

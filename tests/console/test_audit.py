@@ -160,7 +160,7 @@ async def test_a_look_counts_once_a_minute(console: Console, monkeypatch: pytest
         ("event.list", "", {}), ("event.list", "", {"imp_uid": "imp_1"}),
     ]  # fmt: skip
     assert shown[::-1] == [(actor, *look) for look in of_both for actor in ("alice", "bob")]
-    monkeypatch.setattr(audit, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(audit, "VIEW_EVERY", 0.0)
     await console.call("GET", "/v1/payments/imp_1")
     assert len(await audited(console, object="imp_1")) == 3
 

@@ -127,5 +127,5 @@ async def test_an_endpoint_that_nobody_can_read_harms_no_commit(driver: Driver, 
     with capture_logs() as lines:
         await driver.look(paid("imp_1"))
     assert [claim.lane for claim in taker.taken()] == lanes[1:]
-    assert [(line["event"], line["lane"]) for line in lines] == [("claim_broke", str(lanes[0]))]
+    assert [(line["event"], line["lane"]) for line in lines] == [("claim_crashed", str(lanes[0]))]
     await driver.redis.hset(key("endpoint", "ep_1"), "row", row)

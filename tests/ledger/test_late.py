@@ -59,7 +59,7 @@ async def test_an_open_breaker_is_not_late(ledger: Ledger, driver: Driver) -> No
     await driver.pass_time(HOUR)
     probe = await driver.take_one(lane)
     assert (await stats(ledger.cells)).oldest_delivery is None
-    assert await driver.settle(probe) == "unwell"
+    assert await driver.settle(probe) == "was_failing"
     assert await ledger.delivery_lane.note_health(lane.name, failing, EndpointHealth())
     numbers = await stats(ledger.cells)
     assert numbers.oldest_delivery is not None

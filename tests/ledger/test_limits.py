@@ -160,7 +160,7 @@ async def test_after_a_failed_probe_nobody_goes_before_the_breaker_knows(ledger:
     assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), OPEN)
     probe = await driver.take_one(lane)
     await driver.forget_kicks()
-    assert await driver.fail(probe, 5) == "unwell"
+    assert await driver.fail(probe, 5) == "was_failing"
     assert await driver.take(lane) == ()
     assert not await driver.kicked(lane)
     until = await ledger.now() + 2
@@ -176,7 +176,7 @@ async def test_a_good_probe_closes_the_breaker(ledger: Ledger, driver: Driver) -
     await driver.record_for(lane, 9)
     assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), OPEN)
     probe = await driver.take_one(lane)
-    assert await driver.settle(probe) == "unwell"
+    assert await driver.settle(probe) == "was_failing"
     await driver.forget_kicks()
     assert await ledger.delivery_lane.note_health("ep_1", OPEN, EndpointHealth())
     assert await driver.kicked(lane)

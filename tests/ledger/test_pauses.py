@@ -136,7 +136,7 @@ async def test_a_success_that_was_asked_for_ends_the_pause(driver: Driver, ledge
     health = await break_(driver)
     await send_test(driver)
     tested = await driver.take_one(LANE)
-    assert await driver.settle(tested) == "unwell"
+    assert await driver.settle(tested) == "was_failing"
     assert await ledger.delivery_lane.note_health("ep_1", health, EndpointHealth())
     await driver.pass_time(5)
     assert [one.id for one in await driver.take(LANE)] == [waiting.id]

@@ -23,9 +23,9 @@ async def test_an_endpoint_begins_with_few(ledger: Ledger, driver: Driver) -> No
     lane = await driver.subscribe(places=FIRST, max_in_flight=64)
     await driver.record_for(lane, 12)
     first = await driver.take(lane)
-    assert [one.crowd for one in first] == [FIRST] * FIRST
+    assert [one.in_flight for one in first] == [FIRST] * FIRST
     for delivery in first:
-        ledger.delivery_lane.answered(delivery, Answer(True, 20.0, delivery.crowd))
+        ledger.delivery_lane.answered(delivery, Answer(True, 20.0, delivery.in_flight))
     await driver.forget_kicks()
     await driver.settle(first[0])
     assert await driver.kicked(lane)

@@ -47,7 +47,7 @@ class Serving:
 
     def sweep(self, seconds: float) -> None:
         """The sweep, so many seconds from now."""
-        http_connection.sweep(self.server.server_state.connections, asyncio.get_running_loop().time() + seconds)
+        http_connection.end_expired(self.server.server_state.connections, asyncio.get_running_loop().time() + seconds)
 
     async def connections(self, count: int) -> None:
         """Wait until there are so many."""
@@ -135,7 +135,7 @@ async def test_a_client_that_drips_has_no_more_time(
 async def test_the_server_sweeps_by_itself(free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a second, for as long as it serves."""
     monkeypatch.setattr(http_connection, "READ_SECONDS", 0.5)
-    serving = Serving(free_port(), http_connection.sweep)
+    serving = Serving(free_port(), http_connection.end_expired)
     async with running(serving), serving.client(b"POST /web") as (reader, _):
         assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
 

@@ -224,7 +224,7 @@ class Relay:
         query |= {"limit": 200}
         while query.get("cursor", "") is not None:
             answer = await self.api.get(path, params=query)
-            assert answer.status_code == 200, (path, query, answer.text, self.console.logs("operator_call_broke"))
+            assert answer.status_code == 200, (path, query, answer.text, self.console.logs("operator_call_crashed"))
             page = wire.loads(answer.content)
             rows += page["data"]
             query["cursor"] = page["next_cursor"]

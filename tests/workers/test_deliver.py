@@ -406,7 +406,7 @@ async def test_a_turn_that_fails_by_a_bug_is_logged(house: House, damage: dict[s
         await house.driver.redis.hset(name, "row", orjson.dumps(orjson.loads(row) | damage) if damage else "{")
         with structlog.testing.capture_logs() as lines:
             await house.deliver()
-        assert [line["lane"] for line in lines if line["event"] == "turn_broke"] == [str(LANE)]
+        assert [line["lane"] for line in lines if line["event"] == "turn_crashed"] == [str(LANE)]
         assert house.driver.ledger.leases._held == set()
         await house.driver.redis.hset(name, "row", row)
         await house.driver.pass_time(11)

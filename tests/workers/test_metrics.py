@@ -32,7 +32,7 @@ def claimed(**fields: Any) -> ClaimedDelivery:
     lease = Lease(Lane("deliver", "ep_1"), "evt_1.ep_1", 1)
     usual = ClaimedDelivery(
         lease=lease, event="evt_1", type="payment.paid", imp_uid="imp_1", callback=CallbackBody(b"{}"), attempts=0,
-        replay=False, crowd=0, heard=time.time(), traceparent="",
+        replay=False, in_flight=0, webhook_at=time.time(), traceparent="",
     )  # fmt: skip
     return replace(usual, **fields)
 
@@ -105,7 +105,7 @@ def test_an_attempt_counts_as_what_becomes_of_its_delivery(verdict: Verdict, out
 
 @pytest.mark.parametrize(
     ("fields", "count"),
-    [({}, 1), ({"attempts": 1}, 0), ({"replay": True}, 0), ({"heard": None}, 0)],
+    [({}, 1), ({"attempts": 1}, 0), ({"replay": True}, 0), ({"webhook_at": None}, 0)],
 )
 def test_only_first_attempts_are_measured_from_their_webhook(fields: dict[str, Any], count: int) -> None:
     """Not later ones, not those of a replay, and nothing to which no webhook led."""

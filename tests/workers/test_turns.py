@@ -135,4 +135,5 @@ async def test_errors_that_no_caller_sees_are_logged() -> None:
         for error in (LedgerUnavailable(because("Redis cannot be relied on")), KeyError("a bug")):
             assert taken_up.begin(LANE, partial(fail, error))
         await taken_up.finish(60)
-    assert [(line["event"], line["log_level"]) for line in lines] == [("lane_left", "warning"), ("turn_broke", "error")]
+    levels = [(line["event"], line["log_level"]) for line in lines]
+    assert levels == [("lane_left", "warning"), ("turn_crashed", "error")]

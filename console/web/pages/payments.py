@@ -83,7 +83,7 @@ async def cancel(visit: Visit) -> PageResult:
         if given.record_only:
             await record_cancellation(visit.context, merchant, imp_uid, given.amount, given.reason)
         else:
-            is_confirmed = await cancel_payment(visit.context, merchant, imp_uid, given.order)
+            is_confirmed = await cancel_payment(visit.context, merchant, imp_uid, given.params)
     except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
     return Redirect(address(visit), "cancelled" if is_confirmed else "cancelling")

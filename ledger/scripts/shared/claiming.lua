@@ -36,7 +36,7 @@ local function take_up(c, ids)
     handled[#handled + 1] = id
     if d and object then
       taken[#taken + 1] = id
-      c.rows[#c.rows + 1] = {id, d.event, d.attempts, d.replay or "0", d.imp, d.type, e.body, object, e.heard or "", e.trace or ""}
+      c.rows[#c.rows + 1] = {id, d.event, d.attempts, d.replay or "0", d.imp, d.type, e.body, object, e.webhook_at or "", e.trace or ""}
       bodies_size = bodies_size + #e.body
       if bodies_size + objects_size > MOST_BYTES_CLAIMED then break end
     else

@@ -60,8 +60,8 @@ local function names_in(key, start)
   return found
 end
 
--- `heard`: when the webhook came that led to the event (ms). `trace`: the traceparent of the commit that recorded it, if that was traced.
-local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body", "heard", "trace"}
+-- `webhook_at`: when the webhook came that led to the event (ms). `trace`: the traceparent of the commit that recorded it, if that was traced.
+local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body", "webhook_at", "trace"}
 
 local events = {}
 

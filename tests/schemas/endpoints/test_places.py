@@ -46,7 +46,7 @@ def test_an_endpoint_that_only_fails_keeps_one() -> None:
 
 def test_a_risen_latency_halves_them_but_leaves_the_first() -> None:
     """With the first places only, a latency is what it is: it counts as that of an endpoint with little to do."""
-    well = after(Places(), *[replace(GOOD, crowd=2)] * 4)
+    well = after(Places(), *[replace(GOOD, in_flight=2)] * 4)
     slow = [Answer(True, 500.0, 1000)] * 100
     shrunk = next(each for n in range(100) if (each := after(replace(well, count=32.0), *slow[:n])).count < 30)
     assert shrunk.count == pytest.approx(16, abs=0.1)
@@ -59,7 +59,7 @@ def test_a_risen_latency_halves_them_but_leaves_the_first() -> None:
 
 def test_places_that_nobody_uses_do_not_grow() -> None:
     """One callback at a time says nothing about what an endpoint takes at once."""
-    assert after(Places(count=8.0), *[replace(GOOD, crowd=3)] * 100).count == 8
+    assert after(Places(count=8.0), *[replace(GOOD, in_flight=3)] * 100).count == 8
 
 
 @given(answers, st.integers(1, 1000))
@@ -115,9 +115,9 @@ def simulated(strength: int, takes: float, *, then: float | None = None, sends: 
             heapq.heappush(free, ends)
             sent += 1
             heapq.heappush(under_way, (ends, sent, now, len(under_way) + 1))
-        now, token, began, crowd = heapq.heappop(under_way)
+        now, token, began, in_flight = heapq.heappop(under_way)
         if token >= since:
-            before, places = places, after_answer(places, Answer(True, now - began, crowd), 64)
+            before, places = places, after_answer(places, Answer(True, now - began, in_flight), 64)
             if were_halved(before, places):
                 since = sent + 1
         seen.append(len(under_way))
