@@ -167,7 +167,7 @@ async def test_it_is_prepared_once(history_url: str, monkeypatch: pytest.MonkeyP
 async def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     """A text file, a folder, a file in no folder."""
     (tmp_path / "text.db").write_text("this is no database\n" * 100)
-    assert "none of SQLite's" in await refused(f"sqlite:///{tmp_path}/text.db")
+    assert "not an SQLite database" in await refused(f"sqlite:///{tmp_path}/text.db")
     assert "cannot be opened" in await refused(f"sqlite:///{tmp_path}")
     assert "cannot be opened" in await refused("sqlite:////proc/none/history.db")
     with sqlite3.connect(tmp_path / "other.db") as other:
