@@ -206,7 +206,7 @@ async def test_servers_that_turn_us_away(postgres_server: Postgres) -> None:
     assert "there is no such database" in await refused(postgres_server.url("nowhere"))
     assert "there is no such user" in await refused(postgres_server.url("narrow", "nobody", "geheim"))
     said = await refused(postgres_server.url("narrow", "narrow", "geheim"))
-    assert "may not make tables" in said
+    assert "may not create tables" in said
     assert "geheim" not in said
     away = History.connect(parse(url.replace(str(postgres_server.port), "1")))
     with pytest.raises(HistoryUnavailable, match="refused"):
