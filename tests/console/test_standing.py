@@ -207,7 +207,7 @@ async def test_a_queue_that_cannot_work_is_told(own_redis: RedisServer) -> None:
         outcome, text, _ = (await doctor(console, "--no-test"))["queue"]
         assert (outcome, "DB index is out of range" in text) == ("bad", True)
         assert text.endswith("set the number of one that exists, on a Redis that is not a Cluster")
-        assert "The queue does not work, so workers get no kicks" in await overview(console)
+        assert "The queue is unavailable, so workers get no kicks" in await overview(console)
         assert "큐가 동작하지 않아" in await overview(console, "ko")
         assert (await explained(console, event, endpoint)).startswith("RELAY_QUEUE_URL")
 
