@@ -14,10 +14,11 @@ app = typer.Typer()
 
 @app.command()
 def audit(
-    actor: Annotated[str | None, typer.Option(help="Only by the token of this name, or of this fingerprint.")] = None,
-    action: Annotated[str | None, typer.Option(help="Only of this kind, e.g. endpoint.create.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only entries by the token with this name or fingerprint.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only entries with this action, e.g. endpoint.create.")] = None,
     object_: Annotated[
-        str | None, typer.Option("--object", help="Only to this object: an imp_uid, an endpoint, a merchant, ….")
+        str | None,
+        typer.Option("--object", help="Only entries about this object: an imp_uid, an endpoint, a merchant, …."),
     ] = None,
     since: Since = None,
     until: Until = None,

@@ -27,8 +27,8 @@ Id = Annotated[str, typer.Argument(help="The delivery's id: {event id}.{endpoint
 
 @app.command("list")
 def list_(
-    endpoint: Annotated[str | None, typer.Option(help="Only to this endpoint.")] = None,
-    event: Annotated[str | None, typer.Option(help="Only of this event.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Only deliveries to this endpoint.")] = None,
+    event: Annotated[str | None, typer.Option(help="Only deliveries of this event.")] = None,
     state: Annotated[
         str | None, typer.Option(help="Only in this state: pending, delivered, dead, held or discarded.")
     ] = None,

@@ -74,8 +74,8 @@ def _history(history: dict[str, Any]) -> Finding:
         advice = "start its database, see RELAY_HISTORY_URL; webhooks and callbacks go on meanwhile, lists answer 503"
         return Finding("history", "bad", text, advice)
     if behind > BEHIND_LONG:
-        text = f"is {behind:.0f} s behind: {waiting} changes are not recorded yet"
-        return Finding("history", "warning", text, "see the workers' logs: one of them records")
+        text = f"is {behind:.0f} s behind: {waiting} changes are not written to it yet"
+        return Finding("history", "warning", text, "see the workers' logs: one of them writes to history")
     return Finding("history", "ok", "has everything" if not waiting else f"is {behind:.1f} s behind")
 
 
@@ -89,15 +89,17 @@ def ledger_or_queue(name: str, reason: str | None) -> Finding:
 def _workers(workers: list[dict[str, Any]], known: set[str | None]) -> Iterator[Finding]:
     running = [worker for worker in workers if worker["state"] == "running"]
     if not running:
-        yield Finding("workers", "bad", "none runs: nothing is looked up or delivered", _START_ONE)
+        yield Finding("workers", "bad", "no workers are running: nothing is looked up or delivered", _START_ONE)
     else:
-        yield Finding("workers", "ok", f"{len(running)} run" if len(running) > 1 else "one runs")
+        yield Finding(
+            "workers", "ok", f"{len(running)} workers are running" if len(running) > 1 else "1 worker is running"
+        )
     for worker in running:
         if worker["trouble"] and worker["trouble"] not in known:
-            yield Finding(f"worker {worker['name']}", "bad", worker["trouble"], "put it right where this worker runs")
+            yield Finding(f"worker {worker['name']}", "bad", worker["trouble"], "fix this on the worker's host")
     for worker in workers:
         if worker["state"] == "quiet":
-            text = f"has gone quiet, last heard of at {worker['seen_at']}"
+            text = f"no heartbeat since {worker['seen_at']}"
             yield Finding(f"worker {worker['name']}", "warning", text, "killed or hanging: see its log, restart it")
 
 

@@ -17,7 +17,7 @@ Id = Annotated[str, typer.Argument(help="The event's id, evt_….")]
 @app.command("list")
 def list_(
     merchant: MerchantFilter = None,
-    imp_uid: Annotated[str | None, typer.Option(help="Only of this payment.")] = None,
+    imp_uid: Annotated[str | None, typer.Option(help="Only events of this payment.")] = None,
     type_: TypeFilter = None,
     since: Since = None,
     until: Until = None,

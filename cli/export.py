@@ -55,7 +55,7 @@ def export(
 ) -> None:
     """Export every payment, event, delivery or notification, the oldest first.
 
-    The file appears once all of it has come; if the export breaks off, nothing is left and the exit status is 1.
+    The file appears only when the export is complete. If the export fails, no file is left and the exit status is 1.
 
     Example: relay export payments --since 2026-11-01T00:00:00Z --format csv --output november.csv
     """

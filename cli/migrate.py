@@ -1,4 +1,4 @@
-"""`relay migrate`: bring ledger and history to the version of this release, or say what that would do."""
+"""`relay migrate`: bring ledger and history to the version of this release, or show what that would do."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Plan:
 
 @app.command()
 def migrate(
-    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be done.")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring what is stored in Redis and history to the version of this release.
 
-    Every process does that when it starts, so this command is for those who want to know before, or to do it first. It
-    talks to Redis and history itself, so it runs where the console does: REDIS_URL, RELAY_HISTORY_URL and
-    RELAY_ENCRYPTION_KEY have to be set as there.
+    Every process does this when it starts. Use this command to see the plan, or to migrate beforehand. It connects to
+    Redis and history directly: run it where the console runs, with the same REDIS_URL, RELAY_HISTORY_URL and
+    RELAY_ENCRYPTION_KEY.
 
     Example: relay migrate --plan
     """
@@ -109,13 +109,13 @@ def _print(plan: Plan, *, only_plan: bool) -> None:
 
 def _of_ledger(plan: Plan) -> str:
     if plan.ledger_version is None:
-        return f"ledger: new; begins with shapes of version {VERSION}"
+        return f"ledger: new; begins with data format version {VERSION}"
     if plan.ledger_version >= VERSION:
-        return f"ledger: shapes of version {plan.ledger_version}"
+        return f"ledger: data format version {plan.ledger_version}"
     back = "can still read" if plan.ledger_version >= READABLE_FROM else "can no longer read"
     return (
-        f"ledger: shapes of version {plan.ledger_version} become version {VERSION}, each row when it is next written;"
-        f" the release before {back} them"
+        f"ledger: data format version {plan.ledger_version} becomes {VERSION}, each row when it is next written;"
+        f" the previous release {back} it"
     )
 
 

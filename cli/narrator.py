@@ -15,7 +15,7 @@ from typing import Any
 Entry = Mapping[str, Any]
 
 _REMEMBERED = 1000
-_OUTCOMES = {"dead": "callback given up", "hold": "callback held", "disable": "endpoint disabled"}
+_OUTCOMES = {"dead": "delivery dead", "hold": "delivery held", "disable": "endpoint disabled"}
 _SNAKE = re.compile(r"(?<=\w)_(?=\w)")
 _SHOWN_LEVELS = ("warning", "error", "critical")
 _HIDDEN_FIELDS = ("event", "level", "timestamp", "logger", "exception", "stack")

@@ -16,9 +16,9 @@ app = typer.Typer(help="List and show received webhooks and their outcome.", no_
 @app.command("list")
 def list_(
     merchant: MerchantFilter = None,
-    imp_uid: Annotated[str | None, typer.Option(help="Only of this payment.")] = None,
+    imp_uid: Annotated[str | None, typer.Option(help="Only notifications of this payment.")] = None,
     outcome: Annotated[
-        str | None, typer.Option(help="Only with this outcome: pending, applied, unchanged or rejected.")
+        str | None, typer.Option(help="Only notifications with this outcome: pending, applied, unchanged or rejected.")
     ] = None,
     since: Since = None,
     until: Until = None,

@@ -16,10 +16,10 @@ from schemas import wire
 Json = Annotated[bool, typer.Option("--json", help="Print the operator API's answer as JSON.")]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="The most rows to list.")]
 Cursor = Annotated[str | None, typer.Option(help="Continue an earlier list, with the cursor that it printed.")]
-MerchantFilter = Annotated[str | None, typer.Option(help="Only of this merchant.")]
-TypeFilter = Annotated[str | None, typer.Option("--type", help="Only of this type, e.g. payment.paid.")]
-Since = Annotated[str | None, typer.Option(help="Only first recorded at this RFC 3339 time or later.")]
-Until = Annotated[str | None, typer.Option(help="Only first recorded before this RFC 3339 time.")]
+MerchantFilter = Annotated[str | None, typer.Option(help="Only rows of this merchant.")]
+TypeFilter = Annotated[str | None, typer.Option("--type", help="Only rows of this type, e.g. payment.paid.")]
+Since = Annotated[str | None, typer.Option(help="Only rows first recorded at or after this time (RFC 3339).")]
+Until = Annotated[str | None, typer.Option(help="Only rows first recorded before this time (RFC 3339).")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 _WIDE = 240

@@ -54,7 +54,8 @@ ImpUid = Annotated[str, typer.Argument(help="The payment's imp_uid, imp_….")]
 Merchant = Annotated[str, typer.Option(help="The merchant of the payment.")]
 Amount = Annotated[Decimal | None, typer.Option(parser=_amount, help="The amount in the currency's major unit.")]
 Checksum = Annotated[
-    Decimal | None, typer.Option(parser=_amount, help="What you believe is left; by default what the relay knows.")
+    Decimal | None,
+    typer.Option(parser=_amount, help="The amount that you expect to be left; by default the relay computes it."),
 ]
 TaxFree = Annotated[
     Decimal | None,
@@ -76,8 +77,8 @@ Extra = Annotated[
 @app.command("list")
 def list_(
     merchant: MerchantFilter = None,
-    merchant_uid: Annotated[str | None, typer.Option(help="Only of this order (merchant_uid).")] = None,
-    status: Annotated[str | None, typer.Option(help="Only with this status, e.g. paid.")] = None,
+    merchant_uid: Annotated[str | None, typer.Option(help="Only payments of this order (merchant_uid).")] = None,
+    status: Annotated[str | None, typer.Option(help="Only payments with this status, e.g. paid.")] = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 50,
@@ -185,7 +186,7 @@ def erase(
 
     Example: relay payments erase imp_448280090638 --reason "asked to be forgotten"
     """
-    confirm(f"Erase the buyer of {imp_uid} for good?", yes=yes, as_json=as_json)
+    confirm(f"Erase the buyer's data of {imp_uid} for good?", yes=yes, as_json=as_json)
     with console() as api:
         answer = api.call("POST", f"/v1/payments/{path_part(imp_uid)}/erase", {"reason": reason}, merchant=merchant)
     print_result(f"the buyer of {imp_uid} is erased", answer, as_json=as_json)

@@ -44,8 +44,8 @@ def replay(
     types: Annotated[
         list[str] | None, typer.Option("--type", help="Only events of this type; can be repeated.")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="Only events recorded at this RFC 3339 time or later.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only events recorded before this RFC 3339 time.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only events recorded at or after this time (RFC 3339).")] = None,
+    until: Annotated[str | None, typer.Option(help="Only events recorded before this time (RFC 3339).")] = None,
     only: Annotated[str, typer.Option(help="Which events: undelivered, dead or all.")] = "undelivered",
     include_silent: Annotated[bool, typer.Option(help="Also events that were recorded silently.")] = False,
     rate: Annotated[float, typer.Option(help="Deliveries a second.")] = 50.0,

@@ -1,4 +1,4 @@
-"""`relay restore`: puts a ledger that Redis has lost back from history."""
+"""`relay restore`: restores from history a ledger that Redis has lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ACTOR = "command line"
 """The actor in the audit, as this command needs no token."""
 _ANEW = (
     "Open the empty ledger and put nothing back? Merchants and endpoints have to be set up again, and what was not"
-    " delivered is given up."
+    " delivered is discarded."
 )
 
 
@@ -41,13 +41,13 @@ def restore(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Put back what Redis has lost from history: merchants, endpoints, open payments, undelivered deliveries.
+    """Restore from history what Redis has lost: merchants, endpoints, open payments, pending and held deliveries.
 
-    It talks to Redis and history itself, so it runs where the console does: REDIS_URL, RELAY_HISTORY_URL and
-    RELAY_ENCRYPTION_KEY have to be set as there. Where it was interrupted, run it again.
+    It connects to Redis and history directly: run it where the console runs, with the same REDIS_URL, RELAY_HISTORY_URL
+    and RELAY_ENCRYPTION_KEY. If it is interrupted, run it again.
 
-    Where history's copy of something is damaged, everything else is put back; it says what was not, and what to do
-    about that, and the exit status is 1.
+    If a row of history is damaged, it restores everything else, lists the damaged rows with what to do about each, and
+    exits with 1.
 
     Example: relay restore
     """

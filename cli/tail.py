@@ -24,8 +24,8 @@ _REMEMBERED = 5000
 @app.command()
 def tail(
     merchant: MerchantFilter = None,
-    imp_uid: Annotated[str | None, typer.Option(help="Only of this payment.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", help="Only of this type, e.g. payment.paid.")] = None,
+    imp_uid: Annotated[str | None, typer.Option(help="Only events of this payment.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Only events of this type, e.g. payment.paid.")] = None,
     last: Annotated[int, typer.Option(min=0, max=200, help="Show this many of the latest events first.")] = 10,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after this many events.")] = None,
     as_json: Json = False,

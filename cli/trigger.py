@@ -26,7 +26,9 @@ def trigger(
     merchant: Annotated[
         str | None, typer.Option(help="The merchant whose webhooks are sent; by default `default`.")
     ] = None,
-    tier: Annotated[str | None, typer.Option(help="An agency's code of the sub-merchant whose payment it is.")] = None,
+    tier: Annotated[
+        str | None, typer.Option(help="The code (tier) of the sub-merchant that the payment belongs to.")
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until it has ended.")] = False,
     as_json: Json = False,
 ) -> None:

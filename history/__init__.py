@@ -1,4 +1,4 @@
-"""History: what happened, for years, in SQL. Every table and query is in this room, behind `History`."""
+"""History: what happened, for years, in SQL. Every table and query is in this package, behind `History`."""
 
 from history.history import History
 

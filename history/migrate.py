@@ -27,7 +27,7 @@ SETTING = "RELAY_HISTORY_URL"
 PATIENCE = 600.0
 """Seconds that migrations may take, including the wait for another process."""
 
-_NEWER = "its tables are of a newer version of the relay: start that version, or name another database"
+_NEWER = "its tables are of a newer version of the relay: start that version, or set another database"
 _READABLE_FROM = "readable_from"
 _LOCK = 0x72656C61_79686973
 """The key of PostgreSQL's advisory lock: `relayhis` in ASCII."""
@@ -37,21 +37,21 @@ _HELP = {
     "28P01": "the password is wrong",
     "28000": "this user may not connect",
     "3D000": "there is no such database: create it (createdb)",
-    "42501": "this user may not make tables in it: grant CREATE on its schema",
+    "42501": "this user may not create tables in it: grant CREATE on its schema",
 }
 _SIGNS = {
     # The same for connections that fail before there is a code, and for SQLite.
     "password authentication failed": _HELP["28P01"],
-    "no password supplied": "it asks for a password",
+    "no password supplied": "it requires a password",
     "no pg_hba.conf entry": _HELP["28000"],
     'role "': "there is no such user",
     'database "': _HELP["3D000"],  # with a name: "the database system is starting up", "database is locked" will pass
     "could not translate host name": "there is no such host",
     "name or service not known": "there is no such host",
-    "file is not a database": "the file is none of SQLite's: name another one",
-    "readonly database": "the file cannot be written: give this user the right to, to its folder as well",
-    "unable to open database file": "the file cannot be opened: give this user rights to it and its folder",
-    "file is encrypted": "the file is none of SQLite's: name another one",
+    "file is not a database": "the file is not an SQLite database: set another path",
+    "readonly database": "the file is not writable: give this user write access to the file and its folder",
+    "unable to open database file": "the file cannot be opened: give this user access to the file and its folder",
+    "file is encrypted": "the file is not an SQLite database: set another path",
 }
 
 

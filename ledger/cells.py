@@ -51,7 +51,7 @@ class Cells:
         return cell_of(merchant, len(self.all))
 
     async def each(self, name: str, *args: Argument, durable: bool = False) -> list[Any]:
-        """What a script returns in every cell. Raises `LedgerUnavailable` if any of them cannot be relied on."""
+        """What a script returns in every cell. Raises `LedgerUnavailable` if any of them is unavailable."""
         return raised(await self.scripting.run([Call(store.prefix, name, args) for store in self], durable=durable))
 
     async def run(self, name: str, calls: Sequence[tuple[Store, Sequence[Argument]]]) -> list[Any]:

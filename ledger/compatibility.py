@@ -1,4 +1,4 @@
-"""Checks before a process uses a ledger: its rights in Redis, its encryption keys, the version of the stored shapes."""
+"""Checks before a process uses a ledger: its rights in Redis, its encryption keys, the version of its data format."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
         sealer.open(canary)
     except Unreadable:
         raise BadSetting(
-            "RELAY_ENCRYPTION_KEY: ***: none of these keys opens what this ledger was sealed with;"
-            " it takes the keys it had, separated by commas"
+            "RELAY_ENCRYPTION_KEY: ***: none of these keys opens this ledger's secrets: add the key that they are"
+            " sealed with, after a comma"
         ) from None
     await cells.shared.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
     await cells.shared.run("raise_version", shapes.newest, shapes.readable_from, durable=True)
@@ -101,11 +101,11 @@ def other_number_of_cells(cells: Cells, begun_with: int) -> BadSetting:
 def _check_shapes(version: int, readable_from: int, shapes: Shapes) -> None:
     if readable_from > shapes.newest:
         raise BadSetting(
-            f"REDIS_URL: this ledger has shapes of version {version}, which relays from version {readable_from} of the"
-            f" shapes on read; this relay reads up to {shapes.newest}: start a newer release"
+            f"REDIS_URL: this ledger's data format is version {version}; reading it takes a release that knows version"
+            f" {readable_from} or later, and this one knows {shapes.newest}: start a newer release"
         )
     if version < shapes.oldest:
         raise BadSetting(
-            f"REDIS_URL: this ledger has shapes of version {version}; this relay reads {shapes.oldest} and later:"
-            " use an empty Redis and rebuild the ledger from i'mport"
+            f"REDIS_URL: this ledger's data format is version {version}; this release reads version {shapes.oldest}"
+            " and later: use an empty Redis and rebuild the ledger from i'mport"
         )

@@ -47,7 +47,7 @@ from runtime.settings import Settings
 class Ledger:
     """One ledger, used from one event loop. Its methods kick lanes themselves: callers never have to.
 
-    Every call raises `LedgerUnavailable` when Redis cannot be relied on.
+    Every call raises `LedgerUnavailable` when Redis is unavailable.
 
     ===================  ===========================================================================================
     part                 verbs

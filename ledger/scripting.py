@@ -144,7 +144,7 @@ def raised(answers: Sequence[Any]) -> list[Any]:
 
 
 def unavailable(error: Exception) -> LedgerUnavailable:
-    """What an error of Redis means: Redis cannot be relied on now, or (`LedgerRefused`) the error is unexpected. The
+    """What an error of Redis means: Redis is unavailable, or (`LedgerRefused`) the error is unexpected. The
     result has the error as its cause."""
     found = _meaning(error)
     found.__cause__ = error

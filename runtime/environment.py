@@ -39,7 +39,7 @@ def gather(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
             text = _content(name, path)
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
             # docker's --env-file passes quotes on, and a secret in quotes is a wrong secret.
-            raise BadSetting(f"{name} stands in quotes: leave them out, here they are part of the value")
+            raise BadSetting(f"{name} is in quotes: remove them, because they would become part of the value")
         if text:
             texts[name] = text
     return texts
@@ -54,7 +54,7 @@ def refuse_unknown(environ: Mapping[str, str], known: Iterable[str]) -> None:
         if not name.startswith("RELAY_") or name in accepted or _is_service_link(name, environ[name]):
             continue
         nearest = get_close_matches(name, names, n=1, cutoff=0)[0]
-        raise BadSetting(f"{name} is no setting: did you mean {nearest}?")
+        raise BadSetting(f"{name} is not a known setting: did you mean {nearest}?")
 
 
 def _is_service_link(name: str, value: str) -> bool:

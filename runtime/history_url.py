@@ -48,9 +48,11 @@ def parse(text: str) -> HistoryUrl:
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in ("sqlite", "postgresql"):
         near = _NEAR.get(scheme)
-        raise HistoryUrlError(f"{scheme}:// is written {near}://" if near else "it begins with neither of the two")
+        raise HistoryUrlError(
+            f"{scheme}:// must be {near}://" if near else "it must begin with sqlite:// or postgresql://"
+        )
     if re.search(r"[\s#]", text) or not text.isprintable():
-        raise HistoryUrlError("a space or # in it is written in percent-encoding")
+        raise HistoryUrlError("a space or # in it must be percent-encoded")
     return _sqlite(rest) if scheme == "sqlite" else _postgresql(text)
 
 
@@ -75,7 +77,7 @@ def _postgresql(text: str) -> HistoryUrl:
     except ValueError:
         raise HistoryUrlError("host or port cannot be read") from None
     if parts.netloc.count("@") > 1:
-        raise HistoryUrlError("an @ in user or password is written %40")
+        raise HistoryUrlError("an @ in user or password must be written %40")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if unknown := [name for name in options if name not in _OPTIONS]:
         # The name is not shown: it may be the rest of a password that was not encoded.

@@ -62,15 +62,15 @@ class RedisUrl:
 def parse(text: str) -> RedisUrl:
     """The meaning of a URL. Raises `RedisUrlError`."""
     if re.search(r"\s|#", text):
-        raise RedisUrlError("a space or # in it is written in percent-encoding")
+        raise RedisUrlError("a space or # in it must be percent-encoded")
     match = _URL.fullmatch(text)
     if match is None or match["scheme"] not in _KINDS:
-        raise RedisUrlError("it begins with none of " + ", ".join(f"{scheme}://" for scheme in _KINDS))
+        raise RedisUrlError("it must begin with one of " + ", ".join(f"{scheme}://" for scheme in _KINDS))
     kind, tls = _KINDS[match["scheme"]]
     given = _options(match["options"] or "", kind)
     server_tls = given.pop("ssl", False) or tls
     if not server_tls and (useless := [name for name in given if name.startswith("ssl_")]):
-        raise RedisUrlError(f"{useless[0]} means nothing without TLS: rediss")
+        raise RedisUrlError(f"{useless[0]} needs TLS: rediss")
     if "ssl_keyfile" in given and "ssl_certfile" not in given:
         raise RedisUrlError("ssl_keyfile needs ssl_certfile")
     options = {name: value for name, value in given.items() if not name.startswith("sentinel_") and name != "db"}
@@ -92,9 +92,7 @@ def parse(text: str) -> RedisUrl:
 def _nodes(kind: Kind, hosts: str) -> tuple[Node, ...]:
     nodes = tuple(_node(host, 26379 if kind == "sentinel" else 6379) for host in hosts.split(","))
     if kind == "single" and len(nodes) > 1:
-        raise RedisUrlError(
-            "several hosts are those of Sentinels or of a Cluster: redis+sentinel:// or redis+cluster://"
-        )
+        raise RedisUrlError("several hosts need redis+sentinel:// or redis+cluster://")
     return nodes
 
 
@@ -105,18 +103,18 @@ def _node(text: str, usual_port: int) -> Node:
         try:
             IPv6Address(host)
         except ValueError:
-            raise RedisUrlError("in brackets there is an IPv6 address") from None
+            raise RedisUrlError("brackets must contain an IPv6 address") from None
     else:
         host, colon, rest = text.partition(":")
         if ":" in rest:
-            raise RedisUrlError("an IPv6 address is written in brackets: [::1]")
+            raise RedisUrlError("an IPv6 address must be in brackets: [::1]")
         port = rest if colon else None
         if not _HOST.fullmatch(host):
-            raise RedisUrlError("a host is missing, or is none")
+            raise RedisUrlError("a host is missing or invalid")
     if port is None:
         return host, usual_port
     if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 0 < int(port) < 65536:
-        raise RedisUrlError("a port is a number from 1 to 65535")
+        raise RedisUrlError("a port must be a number from 1 to 65535")
     return host, int(port)
 
 
@@ -127,7 +125,7 @@ def _path(kind: Kind, path: str, database: int | None) -> tuple[str, int]:
     if kind == "sentinel" and not _SERVICE.fullmatch(service):
         raise RedisUrlError("the name of the Sentinels' service is missing: redis+sentinel://host:port/service/0")
     if len(parts) > 1 or (parts and parts[0] and not re.fullmatch(r"\d{1,4}", parts[0], re.ASCII)):
-        raise RedisUrlError("a database is a number")
+        raise RedisUrlError("a database must be a number")
     in_path = int(parts[0]) if parts and parts[0] else None
     if in_path is not None and database is not None and in_path != database:
         raise RedisUrlError("the database is given twice")
@@ -209,7 +207,7 @@ def _options(query: str, kind: Kind) -> dict[str, Any]:
         if name not in known:
             # The name is not shown: it may be the rest of a password that was not encoded.
             near = get_close_matches(name, known, 1)
-            raise RedisUrlError("an option of it is unknown" + (f"; {near[0]} is meant?" if near else ""))
+            raise RedisUrlError("it has an unknown option" + (f"; did you mean {near[0]}?" if near else ""))
         if name in found:
             raise RedisUrlError(f"{name} is given twice")
         read, takes, _ = _TAKES[name]

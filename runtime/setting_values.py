@@ -96,7 +96,7 @@ def positive_duration(value: object) -> float:
     """Seconds, more than 0."""
     seconds = duration(value)
     if seconds <= 0:
-        raise ValueError("must be longer than nothing")
+        raise ValueError("must be above zero")
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""The interface through which rooms make traces. They get a `Tracer`, or None if no variable asks for traces: then a
+"""The interface through which packages make traces. They get a `Tracer`, or None if no variable asks for traces: then a
 step costs a comparison with None, and OpenTelemetry is not imported.
 
 A span is named by its `traceparent` (W3C Trace Context), which goes through Redis, the spool and callbacks. A step that

@@ -108,7 +108,7 @@ class Invalid(Rejected):
 
 
 class LedgerUnavailable(RelayError):
-    """Redis cannot be relied on right now: away, loading, read-only or too slow."""
+    """Redis is unavailable, e.g. away, loading, read-only or too slow."""
 
 
 class LedgerRefused(LedgerUnavailable):
@@ -131,7 +131,7 @@ class LedgerNotOpen(LedgerUnavailable):
 
 
 class HistoryUnavailable(RelayError):
-    """History's database cannot be relied on right now: away, locked, full or unreadable."""
+    """History's database is unavailable, e.g. away, locked, full or unreadable."""
 
 
 class HistoryDamaged(HistoryUnavailable):

@@ -178,8 +178,8 @@ MEANINGS: Mapping[str, str] = {
     "payment.deposited": "A further deposit into a fixed virtual account. The first one is `payment.paid`.",
     "payment.paid": "The payment was approved, also when it had failed before: Paymentwall reviews payments, and an "
     "order that was closed meanwhile may have to be kept or cancelled.",
-    "payment.failed": "The payment failed. i'mport announces this for scheduled payments only; of others it is "
-    "recorded when a refresh finds it.",
+    "payment.failed": "The payment failed. i'mport announces this for scheduled payments only. Other failures are "
+    "recorded when a refresh finds them.",
     "payment.cancellation_pending": "A cancellation was requested and its result is not known yet. Show “waiting for "
     "cancellation”; `payment.cancelled`, `payment.partially_cancelled` or `payment.cancellation_rejected` follows.",
     "payment.partially_cancelled": "Part of the amount was cancelled: `detail.cancellation.amount` now, "

@@ -35,7 +35,9 @@ class CancellationIn(Body):
 
     amount: Money | None = None
     reason: str | None = Field(None, max_length=500)
-    checksum: Money | None = Field(None, description="what you believe is left; what the relay knows unless given")
+    checksum: Money | None = Field(
+        None, description="the amount that you expect to be left; by default the relay computes it"
+    )
     tax_free: Tax | None = None
     vat_amount: Tax | None = None
     refund_holder: str | None = Field(None, max_length=100)

@@ -59,7 +59,7 @@ async def delete(call: Call[Parameters, Nothing]) -> OperationResult:
 
 
 async def enable(call: Call[Parameters, Nothing]) -> OperationResult:
-    """Release what was held."""
+    """Send what was held."""
     return OperationResult(EndpointOut.model_validate(await enable_endpoint(call.context, call.path["id"])))
 
 
@@ -94,7 +94,7 @@ OPERATIONS = (
               secret=True, audited=acts.SECRET_READ),
     Operation("POST", f"{_ONE}/secret/rotate", "Replace the secret", rotate, {200: SecretOut}, body=RotateIn,
               problems=(404,), audited=acts.SECRET_ROTATE),
-    Operation("POST", f"{_ONE}/enable", "Enable: release what was held", enable, {200: EndpointOut}, problems=(404,),
+    Operation("POST", f"{_ONE}/enable", "Enable: send what was held", enable, {200: EndpointOut}, problems=(404,),
               audited=acts.ENDPOINT_ENABLE),
     Operation("POST", f"{_ONE}/disable", "Disable: hold deliveries", disable, {200: EndpointOut}, problems=(404,),
               audited=acts.ENDPOINT_DISABLE),

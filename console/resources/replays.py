@@ -23,7 +23,9 @@ class ReplayIn(Body):
     types: Types | None = Field(None, description="exact names, payment.* or *; all, unless set")
     since: Moment | None = None
     until: Moment | None = None
-    only: Only = Field("undelivered", description="undelivered includes what an endpoint made later never got")
+    only: Only = Field(
+        "undelivered", description="undelivered also includes events recorded before the endpoint was created"
+    )
     include_silent: bool = False
     rate: Annotated[Rate, Field(gt=0, le=10_000)] = Field(50.0, description="deliveries a second")
     dry_run: bool = False
@@ -105,6 +107,6 @@ OPERATIONS = (
               body=ReplayIn, problems=(404,), audited=acts.REPLAY_CREATE),
     Operation("GET", "/v1/replays", "List replays, newest first", list_, {200: ReplayList}, query=Listing),
     Operation("GET", _ONE, "Show a replay", get, {200: ReplayOut}, problems=(404,)),
-    Operation("DELETE", _ONE, "Stop it; what was queued and not sent is taken out again", stop, {200: ReplayOut},
+    Operation("DELETE", _ONE, "Stop it; what was queued and not sent is removed", stop, {200: ReplayOut},
               problems=(404,), audited=acts.REPLAY_STOP),
 )  # fmt: skip

@@ -22,7 +22,8 @@ class RefreshStats(Out):
         validation_alias="oldest_look", description="how long the oldest of them has waited for a worker"
     )
     paused: int = Field(
-        validation_alias="looks_paused", description="due, but i'mport fails, or unknown ones keep their pace"
+        validation_alias="looks_paused",
+        description="due, but held back: i'mport fails, or unknown payments are looked up at a limited rate",
     )
     oldest_paused_seconds: float | None = Field(validation_alias="oldest_paused_look")
 
@@ -119,7 +120,9 @@ class WorkerOut(Out):
     )
     since: Time
     seen_at: Time
-    last_lane: str | None = Field(description="whose turn it was last: `deliver/ep_…`, `refresh/{merchant}`, `job/…`")
+    last_lane: str | None = Field(
+        description="the lane that it worked on last: `deliver/ep_…`, `refresh/{merchant}`, `job/…`"
+    )
     last_at: Time | None
     trouble: ReasonText | None = Field(description="what keeps it from working, in words")
     trouble_code: ReasonCode = Field(validation_alias="trouble")
@@ -136,8 +139,8 @@ class HistoryOut(Out):
     """Whether history can be read, and how much it does not have yet."""
 
     available: bool
-    behind_seconds: float = Field(description="for how long the oldest change has waited to be recorded")
-    waiting: int = Field(description="changes that are not recorded yet")
+    behind_seconds: float = Field(description="for how long the oldest change has waited to be written to history")
+    waiting: int = Field(description="changes that are not written to history yet")
     reason: ReasonText | None = Field(description="why it cannot be read, in words")
     reason_code: ReasonCode = Field(validation_alias="reason")
 
@@ -179,7 +182,7 @@ class StatsOut(Out):
         validation_alias=AliasPath("numbers", "old_copy"), description="within the last week; null where there was none"
     )
     history: HistoryOut
-    webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
+    webhook_loss_rate: float | None = Field(description="of the last seven days; null if no webhook was expected")
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:

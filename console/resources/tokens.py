@@ -12,7 +12,7 @@ from runtime.setting_values import Rights
 
 
 class TokenOut(Out):
-    """A token; what it is, is never shown."""
+    """A token; its value is never shown."""
 
     fingerprint: str = Field(description="the first 32 digits of its SHA-256; 8 for read-only tokens")
     actor: str = Field(description="who has it, as the audit says: its name, else how its fingerprint begins")

@@ -363,7 +363,7 @@ async def test_migrating_says_what_it_did(redis_url: str, tmp_path: Path) -> Non
         return result.output
 
     plan = await migrate("--plan")
-    assert "begins with shapes of version" in plan
+    assert "begins with data format version" in plan
     assert "0001" in plan
     assert "nothing was changed" in plan
     assert not (tmp_path / "history.db").exists()

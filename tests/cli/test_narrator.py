@@ -57,7 +57,7 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
         ),
         (
             at(1, "delivery_attempted", endpoint="ep_1", type="payment.paid", outcome="dead", error="refused"),
-            "callback given up",
+            "delivery dead",
             "payment.paid to shop: refused",
         ),
         (

@@ -35,7 +35,7 @@ GOOD = {"merchant": "shop", "url": "https://shop.example/hook"}
         ("ordered", "x", "not_a_boolean", "must be true or false", "참 또는 거짓이어야 합니다"),
         ("types", "x", "not_a_list", "must be a list", "목록이어야 합니다"),
         ("headers", [], "not_a_json_object", "must be an object", "객체여야 합니다"),
-        ("colour", "red", "unknown_field", "is not known here", "없는 항목입니다"),
+        ("colour", "red", "unknown_field", "is not a known field", "없는 항목입니다"),
     ],
 )
 def test_a_wrong_field_is_explained(field: str, value: Any, code: str, words: str, korean: str) -> None:

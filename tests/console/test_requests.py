@@ -73,7 +73,7 @@ async def test_a_metrics_token_is_good_for_metrics_only(console: Console) -> Non
     assert (await console.call("GET", "/metrics", headers=scraper)).status_code == 200
     for path in ("/v1/payments", "/v1/stats", "/v1/nothing"):
         answer = await console.call("GET", path, headers=scraper)
-        assert (answer.status_code, answer.json()["detail"]) == (403, "this token is good for /metrics only")
+        assert (answer.status_code, answer.json()["detail"]) == (403, "this token is valid for /metrics only")
         assert answer.json()["reason_code"] == "token_metrics_only"
 
 
@@ -85,7 +85,7 @@ async def test_what_is_not_there_is_a_problem(console: Console) -> None:
         assert answer.json()["reason_code"] == "nothing_at_path"
     wrong = await console.call("PATCH", "/v1/endpoints")
     assert (wrong.status_code, wrong.headers["allow"], wrong.headers["content-type"]) == (405, "GET, POST", PROBLEM)
-    assert (wrong.json()["detail"], wrong.json()["reason_code"]) == ("this path takes GET, POST", "method_not_allowed")
+    assert (wrong.json()["detail"], wrong.json()["reason_code"]) == ("allowed methods: GET, POST", "method_not_allowed")
     elsewhere = await console.call("POST", "/livez")
     assert (elsewhere.status_code, elsewhere.headers["content-type"]) == (405, PROBLEM)
     assert elsewhere.json()["reason_code"] == "method_not_allowed"

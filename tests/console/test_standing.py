@@ -109,10 +109,10 @@ async def test_a_relay_without_workers_says_so(console: Console) -> None:
     assert (await ready(console))["workers"] == {"running": 0, "quiet": [], "troubles": []}
     assert (await metrics(console))["relay_workers"] == 0
     outcome, text, advice = (await doctor(console, "--no-test"))["workers"]
-    assert (outcome, "none runs" in text, advice) == ("bad", True, "start a worker: `python -m workers`")
-    assert "No worker runs" in await overview(console)
+    assert (outcome, "no workers are running" in text, advice) == ("bad", True, "start a worker: `python -m workers`")
+    assert "No worker is running" in await overview(console)
     assert "실행 중인 워커가 없습니다" in await overview(console, "ko")
-    assert (await explained(console, event, endpoint)).startswith("no worker runs (0 attempts so far")
+    assert (await explained(console, event, endpoint)).startswith("no worker is running (0 attempts so far")
 
 
 async def test_workers_are_listed(console: Console, redis_url: str) -> None:
@@ -131,12 +131,12 @@ async def test_workers_are_listed(console: Console, redis_url: str) -> None:
     found = await metrics(console)
     assert (found["relay_workers"], found["relay_workers_quiet"]) == (1, 1)
     diagnosis = await doctor(console, "--no-test")
-    assert diagnosis["workers"][:2] == ("ok", "one runs")
-    assert (diagnosis["worker host-2"][0], "has gone quiet" in diagnosis["worker host-2"][1]) == ("warning", True)
+    assert diagnosis["workers"][:2] == ("ok", "1 worker is running")
+    assert (diagnosis["worker host-2"][0], "no heartbeat since" in diagnosis["worker host-2"][1]) == ("warning", True)
     page = await overview(console)
     assert "1 worker has stopped sending heartbeats" in page
     assert "host-1" in page
-    assert "No worker runs" not in page
+    assert "No worker is running" not in page
     assert "it waits for a worker" in await explained(console, event, endpoint)
 
 
@@ -151,7 +151,7 @@ async def test_what_hinders_a_worker_is_told(console: Console) -> None:
     assert (await stats(console))["workers"][0]["trouble"] == trouble
     assert (await ready(console))["workers"]["troubles"] == [trouble]
     assert (await doctor(console, "--no-test"))["worker host-1"] == (
-        "bad", trouble, "put it right where this worker runs"
+        "bad", trouble, "fix this on the worker's host"
     )  # fmt: skip
     assert "its Redis user may not use KEYS" in await overview(console)
     assert "Redis 사용자에게 명령 KEYS 권한이 없습니다" in await overview(console, "ko")
@@ -206,8 +206,8 @@ async def test_a_queue_that_cannot_work_is_told(own_redis: RedisServer) -> None:
         assert (await metrics(console))["relay_queue_works"] == 0
         outcome, text, _ = (await doctor(console, "--no-test"))["queue"]
         assert (outcome, "DB index is out of range" in text) == ("bad", True)
-        assert text.endswith("name a database that its Redis has, outside of a Redis Cluster")
-        assert "The queue does not work, so workers get no kicks" in await overview(console)
+        assert text.endswith("set the number of one that exists, on a Redis that is not a Cluster")
+        assert "The queue is unavailable, so workers get no kicks" in await overview(console)
         assert "큐가 동작하지 않아" in await overview(console, "ko")
         assert (await explained(console, event, endpoint)).startswith("RELAY_QUEUE_URL")
 

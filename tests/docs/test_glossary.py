@@ -47,7 +47,7 @@ def searched_files() -> Iterator[Path]:
 
 @pytest.mark.parametrize("page", ["docs/glossary.md", "docs/architecture.md"])
 def test_named_files_exist(page: str) -> None:
-    """Each file and room that the page names is there; a module may be named without its suffix."""
+    """Each file and package that the page names is there; a module may be named without its suffix."""
     named = set(_FILE.findall((ROOT / page).read_text()))
     assert len(named) > 20
     assert sorted(name for name in named if not (ROOT / name).exists() and not (ROOT / f"{name}.py").exists()) == []

@@ -68,7 +68,7 @@ async def test_a_user_without_a_right(
     for change, named in (("-zadd", "REDIS_URL: its Redis user may not use ZADD"), ("-blpop", "RELAY_QUEUE_URL")):
         await ends_with(start(processes, module, free_port(), rights(own_redis, change)), named)
     wrong = rights(own_redis).replace("s3cret", "guess")
-    await ends_with(start(processes, module, free_port(), wrong), "REDIS_URL: Redis turns its user or password down")
+    await ends_with(start(processes, module, free_port(), wrong), "REDIS_URL: Redis rejected the user or password")
 
 
 @pytest.mark.parametrize("module", ["workers", "console"])

@@ -25,7 +25,7 @@ from tests.support.processes import ROOT
 from tests.support.relay import Relay
 from tests.support.warm_python import serving
 
-ROOMS = ("schemas", "runtime", "ledger", "history", "iamport", "receiver", "workers", "console", "sandbox", "cli")
+PACKAGES = ("schemas", "runtime", "ledger", "history", "iamport", "receiver", "workers", "console", "sandbox", "cli")
 LATER = "99.0.0"
 _MIGRATION = '''"""Payments may have a note."""
 from alembic import op
@@ -45,9 +45,9 @@ def upgrade() -> None:
 def later(tmp_path: Path) -> Path:
     """The code of the later release."""
     tree = tmp_path / "later"
-    for room in ROOMS:
+    for package in PACKAGES:
         # With what Python has compiled of it, but not with what it is about to.
-        shutil.copytree(ROOT / room, tree / room, ignore=shutil.ignore_patterns("*.pyc.*"))
+        shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("*.pyc.*"))
     _replace(tree / "schemas/payments/codec.py", f"VERSION = {VERSION}\n", f"VERSION = {VERSION + 1}\n")
     _replace(tree / "runtime/version.py", 'return version("iamport-relay")', f'return "{LATER}"')
     versions = tree / "history/migrations/versions"
@@ -173,7 +173,7 @@ async def test_a_release_that_cannot_read_what_is_stored_does_not_start(relay: R
     await newer.logged("worker_ready")
     old = relay.start_worker()
     assert await old.ended() == 1
-    assert f"shapes of version {VERSION + 1}" in old.output
+    assert f"data format is version {VERSION + 1}" in old.output
     assert "Traceback" not in old.output
 
 
@@ -191,7 +191,7 @@ async def test_a_release_that_others_cannot_live_with_ends_them(relay: Relay, la
     await newer.logged("worker_ready")
     for process in (relay.worker, relay.console):
         assert await process.ended() == 1
-        wrong = f"shapes of version {VERSION + 1}" if store == "ledger" else "its tables are of a newer version"
+        wrong = f"data format is version {VERSION + 1}" if store == "ledger" else "its tables are of a newer version"
         assert wrong in process.lines[-1]
         assert "Traceback" not in process.output
     assert newer.running

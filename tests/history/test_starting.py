@@ -167,7 +167,7 @@ async def test_it_is_prepared_once(history_url: str, monkeypatch: pytest.MonkeyP
 async def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     """A text file, a folder, a file in no folder."""
     (tmp_path / "text.db").write_text("this is no database\n" * 100)
-    assert "none of SQLite's" in await refused(f"sqlite:///{tmp_path}/text.db")
+    assert "not an SQLite database" in await refused(f"sqlite:///{tmp_path}/text.db")
     assert "cannot be opened" in await refused(f"sqlite:///{tmp_path}")
     assert "cannot be opened" in await refused("sqlite:////proc/none/history.db")
     with sqlite3.connect(tmp_path / "other.db") as other:
@@ -206,7 +206,7 @@ async def test_servers_that_turn_us_away(postgres_server: Postgres) -> None:
     assert "there is no such database" in await refused(postgres_server.url("nowhere"))
     assert "there is no such user" in await refused(postgres_server.url("narrow", "nobody", "geheim"))
     said = await refused(postgres_server.url("narrow", "narrow", "geheim"))
-    assert "may not make tables" in said
+    assert "may not create tables" in said
     assert "geheim" not in said
     away = History.connect(parse(url.replace(str(postgres_server.port), "1")))
     with pytest.raises(HistoryUnavailable, match="refused"):

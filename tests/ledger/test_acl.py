@@ -117,11 +117,11 @@ async def test_keys_that_are_forbidden_are_named(limited: Limited, keys: tuple[s
 async def test_a_user_who_is_turned_down_is_named(limited: Limited, user: str) -> None:
     """A wrong password or user is no Redis that is away; nor is the queue's."""
     ledger = Ledger.connect(limited.url.replace("relay:secret", user), queue_url(limited.server.url))
-    with pytest.raises(BadSetting, match=r"^REDIS_URL: Redis turns its user or password down"):
+    with pytest.raises(BadSetting, match=r"^REDIS_URL: Redis rejected the user or password"):
         await ledger.check_usable()
     await ledger.close()
     ledger = Ledger.connect(limited.server.url, queue_url(limited.url.replace("relay:secret", user)))
-    with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: Redis turns its user or password down"):
+    with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: Redis rejected the user or password"):
         await ledger.check_usable()
     await ledger.close()
 
@@ -132,7 +132,7 @@ async def test_a_database_that_is_not_there(own_redis: RedisServer) -> None:
         number = int(url.rpartition("/")[2])
         ledger = Ledger.connect(url, own_redis.url.replace("/0", f"/{number + 1}"))
         with pytest.raises(
-            BadSetting, match=rf"^{variable}\b.*DB index is out of range.*name a database that its Redis"
+            BadSetting, match=rf"^{variable}\b.*DB index is out of range.*set the number of one that exists"
         ):
             await ledger.check_usable()
         await ledger.close()

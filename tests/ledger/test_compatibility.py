@@ -97,5 +97,5 @@ async def test_a_ledger_that_was_not_begun_has_no_version(ledger: Ledger) -> Non
 async def test_a_plan_refuses_what_a_start_would_refuse(ledger: Ledger, shapes: Shapes) -> None:
     """Whoever asks what would be done is not told that all is well."""
     await begin(ledger.cells, Sealer([OLD]), shapes=shapes)
-    with pytest.raises(BadSetting, match=f"shapes of version {shapes.newest}"):
+    with pytest.raises(BadSetting, match=f"data format is version {shapes.newest}"):
         await ledger.stored_version()

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("cli", "console", "iamport", "receiver", "runtime", "sandbox", "schemas", "workers")
+PACKAGES = ("cli", "console", "iamport", "receiver", "runtime", "sandbox", "schemas", "workers")
 INSIDE = re.compile(
     r"ledger\.(?:cells|queue)\b|kick_all|\{relay[:}]"
     r"|from ledger\.(?:store|cells|scripting|servers|streams|queue|lua|rows)\b|from ledger\.keys import (?!Lane\n)"
 )
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms_use_the_ledger_through_its_methods(room: str) -> None:
-    """No room names what is inside the ledger; a lane is named, never written to."""
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_use_the_ledger_through_its_methods(package: str) -> None:
+    """No package names what is inside the ledger; a lane is named, never written to."""
     found = [
         f"{file.relative_to(ROOT)}: {match[0]}"
-        for file in sorted((ROOT / room).rglob("*.py"))
+        for file in sorted((ROOT / package).rglob("*.py"))
         for match in INSIDE.finditer(file.read_text())
     ]
     assert found == []

@@ -233,5 +233,5 @@ async def test_a_history_that_cannot_be_used_ends_no_process(house: House) -> No
         house.file.write_text("this is no database" * 100)
     else:
         house.administer('DROP DATABASE "{name}" WITH (FORCE)')
-    with pytest.raises(HistoryUnavailable, match=r"none of SQLite's|there is no such database"):
+    with pytest.raises(HistoryUnavailable, match=r"not an SQLite database|there is no such database"):
         await house.open()

@@ -94,7 +94,7 @@ async def test_what_a_merchant_does_not_include_any_more_is_discarded(ledger: Le
     sent = await ledger.deliveries.get(being_sent.id)
     assert (sent.state, said(sent.reason)) == (
         "discarded",
-        "it is of a test channel, which the merchant does not include",
+        "the payment came through a test channel, and the merchant excludes those",
     )
     with pytest.raises(Conflict, match="test channel"):
         await ledger.deliveries.retry(being_sent.id)

@@ -30,7 +30,7 @@ def refusal(**environ: str) -> str:
 )
 def test_a_typing_mistake_is_refused_with_the_nearest_name(typed: str, meant: str) -> None:
     """It would have no effect, and that would go unnoticed."""
-    assert refusal(**{typed: "1"}) == f"{typed} is no setting: did you mean {meant}?"
+    assert refusal(**{typed: "1"}) == f"{typed} is not a known setting: did you mean {meant}?"
 
 
 def test_an_unknown_name_is_refused_without_its_value() -> None:
@@ -149,12 +149,12 @@ def test_a_password_in_an_address_without_its_host_is_not_shown(name: str, given
 @pytest.mark.parametrize("quoted", ['"1234"', "'1234'"])
 def test_a_value_in_quotes_is_refused(quoted: str, tmp_path: Path) -> None:
     """`docker run --env-file` hands quotes on: a secret with them is wrong, and nothing would say why."""
-    with pytest.raises(BadSetting, match="IMP_SECRET stands in quotes") as raised:
+    with pytest.raises(BadSetting, match="IMP_SECRET is in quotes") as raised:
         Settings.load({"IMP_SECRET": quoted})
     assert "1234" not in str(raised.value)
     path = tmp_path / "secret"
     path.write_text(f"{quoted}\n")
-    with pytest.raises(BadSetting, match="IMP_SECRET stands in quotes"):
+    with pytest.raises(BadSetting, match="IMP_SECRET is in quotes"):
         Settings.load({"IMP_SECRET_FILE": str(path)})
     assert Settings.load({"IMP_KEY": '"'}).imp_key == '"'
 

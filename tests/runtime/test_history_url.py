@@ -33,9 +33,9 @@ def test_what_it_means(text: str, means: HistoryUrl) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("postgres://db/relay", "is written postgresql://"),
-        ("mysql://db/relay", "neither of the two"),
-        ("var/history.db", "neither of the two"),
+        ("postgres://db/relay", "must be postgresql://"),
+        ("mysql://db/relay", "must begin with sqlite:// or postgresql://"),
+        ("var/history.db", "must begin with sqlite:// or postgresql://"),
         ("sqlite://var/history.db", "three slashes"),
         ("sqlite:///", "name of the file"),
         ("sqlite:///var/", "name of the file"),
@@ -46,8 +46,8 @@ def test_what_it_means(text: str, means: HistoryUrl) -> None:
         ("postgresql://db/a/b", "name of the database"),
         ("postgresql://db:port/relay", "host or port"),
         ("postgresql://u:geheim@heim@db/relay", "%40"),
-        ("postgresql://u:geheim @db/relay", "percent-encoding"),
-        ("postgresql://u:geheim#1@db/relay", "percent-encoding"),
+        ("postgresql://u:geheim @db/relay", "percent-encoded"),
+        ("postgresql://u:geheim#1@db/relay", "percent-encoded"),
         ("postgresql://db/relay?geheim=1", "unknown"),
         ("postgresql://db/relay?sslmode=geheim", "sslmode takes"),
     ],

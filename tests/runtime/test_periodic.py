@@ -31,7 +31,7 @@ def failing(errors: list[Exception]) -> tuple[Step, list[int]]:
 
 async def test_trouble_with_redis_is_told_once_and_passes() -> None:
     """The step is taken again and again; the log says what Redis said, and when it was over."""
-    words = "Redis refuses what it is asked for: upstream failure"
+    words = "Redis answered with an error: upstream failure"
     step, turns = failing([LedgerRefused(because(words)) for _ in range(20)])
     with structlog.testing.capture_logs() as lines:
         background = Background([Periodic("sweep", step, 0.001)])

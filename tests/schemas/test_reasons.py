@@ -20,13 +20,13 @@ from schemas.reasons.rendering import ENGLISH, Piece, pieces, rendered
 from tests.support.reasons import sample
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("schemas", "runtime", "ledger", "history", "iamport", "receiver", "workers", "console", "sandbox", "cli")
+PACKAGES = ("schemas", "runtime", "ledger", "history", "iamport", "receiver", "workers", "console", "sandbox", "cli")
 
 
 def calls() -> Iterator[tuple[Path, ast.Call, str]]:
     """Every call in production code, with the name of what is called."""
-    for room in ROOMS:
-        for path in (ROOT / room).rglob("*.py"):
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call):
                     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -54,7 +54,7 @@ def test_what_is_made_is_registered() -> None:
 
 def test_what_is_registered_is_made() -> None:
     """A code that neither Python nor Lua makes any more is not kept."""
-    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py") if path.parent.name != "reasons"]
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path.parent.name != "reasons"]
     text = "".join(path.read_text() for path in files)
     scripts = "".join(path.read_text() for path in (ROOT / "ledger" / "scripts").rglob("*.lua"))
     kept = {"unknown_reason"}
@@ -117,8 +117,8 @@ def test_nothing_reads_a_sentence() -> None:
     lines = [max(re.split(r"[\[\]{}]", text), key=len).strip() for text in ENGLISH.templates.values()]
     long = [line for line in lines if len(line) > 18]
     assert len(long) > 100
-    for room in set(ROOMS) - {"sandbox"}:  # it plays i'mport, with words of its own
-        for path in (ROOT / room).rglob("*.py"):
+    for package in set(PACKAGES) - {"sandbox"}:  # it plays i'mport, with words of its own
+        for path in (ROOT / package).rglob("*.py"):
             if path.name == "english_words.py":
                 continue
             text = path.read_text()

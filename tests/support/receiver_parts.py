@@ -105,7 +105,7 @@ def weakness(setting: str, value: str, needed: str) -> Reason:
 
 def away() -> LedgerUnavailable:
     """The error of a Redis that cannot be reached."""
-    return LedgerUnavailable(because("Redis cannot be relied on: connection refused"))
+    return LedgerUnavailable(because("Redis is unavailable: connection refused"))
 
 
 async def keep(spool: FileSpool, *numbers: int) -> list[Notification]:

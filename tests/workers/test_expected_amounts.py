@@ -23,7 +23,7 @@ class TokensOfRedisAway(MemoryTokens):
 
     async def get_token(self, name: str) -> tuple[str, float] | None:
         """Raises `LedgerUnavailable`."""
-        raise LedgerUnavailable(because(f"Redis cannot be relied on: no token {name}"))
+        raise LedgerUnavailable(because(f"Redis is unavailable: no token {name}"))
 
 
 async def test_a_redis_without_tokens_is_away(redis_url: str) -> None:

@@ -132,7 +132,7 @@ async def test_errors_that_no_caller_sees_are_logged() -> None:
 
     taken_up = TakenUp()
     with structlog.testing.capture_logs() as lines:
-        for error in (LedgerUnavailable(because("Redis cannot be relied on")), KeyError("a bug")):
+        for error in (LedgerUnavailable(because("Redis is unavailable")), KeyError("a bug")):
             assert taken_up.begin(LANE, partial(fail, error))
         await taken_up.finish(60)
     levels = [(line["event"], line["log_level"]) for line in lines]

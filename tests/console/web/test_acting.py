@@ -77,7 +77,7 @@ async def test_a_buyer_is_erased_with_a_tick(reader: Reader, console: Console) -
     assert (answer.status_code, answer.headers["location"]) == (303, back)
     assert (await console.call("GET", "/v1/payments/imp_1")).json()["payment"]["buyer_name"] is None
     page = (await reader.open(back)).text
-    assert "The buyer was erased" in page
+    assert "The buyer&#39;s data was erased" in page
     assert f"{back}/erase" not in page
 
 

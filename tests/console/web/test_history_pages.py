@@ -88,8 +88,8 @@ async def test_search_goes_on(reader: Reader, console: Console, monkeypatch: pyt
         address = unescape(onward[1]) if onward else ""
         texts.append(text)
     assert len(texts) > 1
-    assert all("“Older” reads on" in text for text in texts[:-1])
-    assert ("“Older” reads on" in texts[-1], "No payments" in texts[-1]) == (False, True)
+    assert all("“Older” searches further back" in text for text in texts[:-1])
+    assert ("“Older” searches further back" in texts[-1], "No payments" in texts[-1]) == (False, True)
 
 
 @on_each_database

@@ -308,7 +308,7 @@ async def test_a_long_story_is_shown_in_part(reader: Reader, console: Console) -
     rows = [{"pg_tid": f"d{n}", "amount": 1, "depositor_name": "x" * 3000, "deposited_at": n + 1} for n in range(60)]
     await machine.seen(console.ledger, "imp_1", amount=0, pay_method="vbank", deposit_history=rows)
     text = (await reader.open("/payments/default/imp_1", headers={"accept-language": "en"})).text
-    assert "Only the latest part of a long history is shown" in text
+    assert "Only the latest part of a long timeline is shown" in text
     assert "event #60" in text
     assert "event #1<" not in text
     assert 'action="/payments/default/imp_1/cancel"' in text
