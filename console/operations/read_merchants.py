@@ -58,6 +58,11 @@ async def newest_merchants(context: Context, most: int) -> tuple[MerchantView, .
     return tuple(_view(context, merchant) for merchant in await context.ledger.merchants.newest(most))
 
 
+async def newest_merchant_names(context: Context, most: int) -> list[str]:
+    """The names of the merchants that were added last."""
+    return [merchant.name for merchant in await context.ledger.merchants.newest(most)]
+
+
 def _view(context: Context, merchant: Merchant) -> MerchantView:
     if not merchant.imp_key:
         return MerchantView(merchant, "environment", None)
