@@ -8,6 +8,7 @@ from typing import Literal
 from console.context import Context
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
+from ledger.constants import DEFAULT_MERCHANT
 from ledger.merchants import Merchant
 from schemas.errors import NotFound
 
@@ -42,6 +43,12 @@ async def find_merchant(context: Context, name: str) -> MerchantView | None:
         return await read_merchant(context, name)
     except NotFound:
         return None
+
+
+async def check_merchant(context: Context, name: str) -> None:
+    """Raise `NotFound` if there is no such merchant; `default` exists even before it is added."""
+    if name != DEFAULT_MERCHANT:
+        await context.ledger.merchants.get(name)
 
 
 async def list_merchants(context: Context, part: PageRequest) -> HistoryPage[MerchantView]:

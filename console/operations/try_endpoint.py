@@ -6,13 +6,12 @@ whether the endpoint has recovered. A success ends the lane's pause; it does not
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import secrets
-import time
 from dataclasses import dataclass
 
 from console.context import Context
+from console.operations.polling import poll
 from ledger.deliveries import DeliveryView
 from ledger.ledger import Ledger
 from schemas import wire
@@ -64,9 +63,8 @@ async def try_endpoint(context: Context, endpoint_id: str) -> EndpointTest:
 
 async def _attempted(ledger: Ledger, delivery_id: str, seconds: float) -> DeliveryView:
     """The test's delivery once it was attempted or discarded; after so many seconds, as it is then."""
-    ends = time.monotonic() + seconds
-    while True:
-        delivery = await ledger.deliveries.get(delivery_id)
-        if delivery.attempts or delivery.state == "discarded" or time.monotonic() > ends:
-            return delivery
-        await asyncio.sleep(_POLL_EVERY)
+
+    def is_over(delivery: DeliveryView) -> bool:
+        return bool(delivery.attempts) or delivery.state == "discarded"
+
+    return await poll(lambda: ledger.deliveries.get(delivery_id), is_over, within=seconds, every=_POLL_EVERY)
