@@ -6,7 +6,6 @@ whether the endpoint has recovered. A success ends the lane's pause; it does not
 
 from __future__ import annotations
 
-import base64
 import secrets
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from schemas import wire
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import Conflict
+from schemas.event_ids import BYTES, event_id_of
 from schemas.reasons import Reason
 from schemas.times import rfc3339
 
@@ -43,7 +43,7 @@ async def try_endpoint(context: Context, endpoint_id: str) -> EndpointTest:
     meanwhile."""
     ledger, timeout = context.ledger, context.settings.delivery_timeout
     registered = await ledger.endpoints.get(endpoint_id)
-    event = "evt_" + base64.b32encode(secrets.token_bytes(20)).decode().lower()
+    event = event_id_of(secrets.token_bytes(BYTES))
     data = {"merchant": registered.endpoint.merchant, "endpoint": endpoint_id}
     timestamp = rfc3339(int(await ledger.now()))
     body = wire.dumps({"id": event, "type": TEST_TYPE, "timestamp": timestamp, "data": data})

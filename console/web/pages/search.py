@@ -11,6 +11,7 @@ from console.operations.search_history import Found, search_history
 from console.web import addresses
 from console.web.visit import PAGE_SIZE, PageResult, PageRoute, Redirect, View, Visit
 from history.pages import PageRequest
+from schemas import event_ids
 from schemas.errors import HistoryUnavailable
 from schemas.payments.snapshot import IMP_UID
 
@@ -20,7 +21,7 @@ async def search(visit: Visit) -> PageResult:
     wanted, cursor = visit.query("q"), visit.query("cursor")
     if not wanted:
         return Redirect("/payments")
-    if wanted.startswith("evt_"):
+    if wanted.startswith(event_ids.PREFIX):
         return Redirect(f"/{'deliveries' if '.' in wanted else 'events'}/{addresses.path_part(wanted)}")
     if wanted.startswith("ep_"):
         return Redirect(f"/endpoints/{addresses.path_part(wanted)}")
