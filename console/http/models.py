@@ -23,12 +23,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from console.operations.put_merchant import MERCHANT_NAME
 from history.pages import PageRequest
 from schemas.durations import parse_duration
 from schemas.errors import Invalid
 from schemas.reasons import Reason, english
 from schemas.times import rfc3339, unix
+from schemas.webhook_address import DEFAULT_MERCHANT, MERCHANT_NAME
 
 
 class Body(BaseModel):
@@ -199,4 +199,4 @@ class Listing(Parameters):
 class OfMerchant(Parameters):
     """Which merchant a single payment belongs to."""
 
-    merchant: Merchant = "default"
+    merchant: Merchant = DEFAULT_MERCHANT

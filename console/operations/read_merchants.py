@@ -8,9 +8,9 @@ from typing import Literal
 from console.context import Context
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
-from ledger.constants import DEFAULT_MERCHANT
 from ledger.merchants import Merchant
 from schemas.errors import NotFound
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 
 @dataclass(frozen=True, slots=True)

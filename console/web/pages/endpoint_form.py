@@ -15,10 +15,11 @@ from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from schemas.endpoints.endpoint import ALL_PAYMENTS, ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES
 from schemas.errors import Invalid, NotFound
 from schemas.reasons import Reason
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 TYPES = (ALL_PAYMENTS, EVERYTHING, *PAYMENT_TYPES, *ENDPOINT_TYPES)
 _NEW: dict[str, Any] = {
-    "merchant": "default",
+    "merchant": DEFAULT_MERCHANT,
     "url": "",
     **{name: field.default for name, field in EndpointIn.model_fields.items() if not field.is_required()},
 }
@@ -70,7 +71,7 @@ async def _form(visit: Visit, endpoint: dict[str, Any], errors: dict[str, Reason
     merchants = await visit.merchants()
     values = {
         "endpoint": endpoint,
-        "merchants": merchants if "default" in merchants else ["default", *merchants],
+        "merchants": merchants if DEFAULT_MERCHANT in merchants else [DEFAULT_MERCHANT, *merchants],
         "types": TYPES,
         "errors": errors,
         "is_new": "id" not in visit.request.path_params,
