@@ -51,9 +51,10 @@ class Out(BaseModel):
     )
 
 
-def also_in(part: str) -> AliasGenerator:
-    """For an `Out` of an object with a nested one: an attribute that the object lacks is read from its `part`."""
-    return AliasGenerator(validation_alias=lambda name: AliasChoices(name, AliasPath(part, name)))
+def also_in(*parts: str) -> AliasGenerator:
+    """For an `Out` of an object with nested ones: an attribute that the object lacks is read from the first of its
+    `parts` that has it."""
+    return AliasGenerator(validation_alias=lambda name: AliasChoices(name, *(AliasPath(part, name) for part in parts)))
 
 
 T = TypeVar("T")

@@ -111,11 +111,11 @@ def _merchants(merchants: Sequence[MerchantView]) -> list[Alert]:
 def _endpoints(endpoints: Sequence[EndpointView]) -> list[Alert]:
     found = []
     for row in endpoints:
-        values, link = {"url": row.endpoint.url, "rate": row.success_rate}, f"/endpoints/{row.endpoint.id}"
-        if row.state == "disabled":
+        values, link = {"url": row.endpoint.url, "rate": row.stored.success_rate}, f"/endpoints/{row.endpoint.id}"
+        if row.stored.state == "disabled":
             found.append(Alert("bad", "disabled", values, link, _one(row.endpoint.disabled_reason)))
-        elif row.breaker != "closed":
-            found.append(Alert("bad", "failing", values, link, _one(row.last_error)))
+        elif row.stored.breaker != "closed":
+            found.append(Alert("bad", "failing", values, link, _one(row.stored.last_error)))
     return found
 
 

@@ -36,7 +36,7 @@ async def create(visit: Visit) -> PageResult:
     fields = {"merchant": visit.form.get("merchant"), **_fields(visit.form)}
     try:
         given = visit.validated(EndpointIn, fields)
-        created, _ = await create_endpoint(visit.context, given.model_dump())
+        created = await create_endpoint(visit.context, given.model_dump())
     except (InvalidFields, Invalid, NotFound) as error:
         return await _form(visit, {**_NEW, **fields}, _errors(error))
     return Redirect(f"/endpoints/{created.endpoint.id}", "endpoint_created", made=created.endpoint.id)

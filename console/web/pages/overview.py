@@ -66,8 +66,9 @@ def _chart(visit: Visit, past: Sequence[Minute], name: str, size: int) -> Chart:
 
 
 def _worst_first(row: EndpointView) -> tuple[int, float]:
-    trouble = 0 if row.state == "disabled" else 1 if row.breaker != "closed" else 2
-    return trouble, 1.0 if row.success_rate is None else row.success_rate
+    health = row.stored
+    trouble = 0 if health.state == "disabled" else 1 if health.breaker != "closed" else 2
+    return trouble, 1.0 if health.success_rate is None else health.success_rate
 
 
 PAGES = (PageRoute("/", overview),)
