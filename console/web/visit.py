@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -165,6 +165,11 @@ class Download:
 
 
 PageResult = View | Redirect | Download
+
+
+def urls_of(endpoints: Iterable[EndpointView]) -> dict[str, str]:
+    """The URLs of endpoints by their ids, by which pages name endpoints."""
+    return {row.endpoint.id: row.endpoint.url for row in endpoints}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from console.resources.endpoint_models import EndpointIn, EndpointPatch
 from console.web.forms import Form, filled
 from console.web.pages.endpoints import address
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
-from schemas.endpoints.endpoint import ALL_PAYMENTS, ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES
+from schemas.endpoints.endpoint import ALL_PAYMENTS, EVENT_TYPES, EVERYTHING
 from schemas.errors import Invalid, NotFound
 from schemas.reasons import Reason
 from schemas.webhook_address import DEFAULT_MERCHANT
 
-TYPES = (ALL_PAYMENTS, EVERYTHING, *PAYMENT_TYPES, *ENDPOINT_TYPES)
+TYPES = (ALL_PAYMENTS, EVERYTHING, *EVENT_TYPES)
 _NEW: dict[str, Any] = {
     "merchant": DEFAULT_MERCHANT,
     "url": "",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from console.http.models import OfMerchant
 from console.operations.read_figures import read_figures
 from console.web.figure_charts import LATENCY_NAMES, by_endpoint, by_method, by_status, refunds, without_webhook
-from console.web.visit import PageResult, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, View, Visit, urls_of
 
 DAYS = 30
 
@@ -36,7 +36,7 @@ async def figures(visit: Visit) -> PageResult:
         "received": received,
         "endpoints": by_endpoint(found.endpoints),
         "latencies": LATENCY_NAMES,
-        "urls": {row.endpoint.id: row.endpoint.url for row in endpoints},
+        "urls": urls_of(endpoints),
     }
     return View("figures", values)
 

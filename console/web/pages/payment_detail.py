@@ -8,7 +8,7 @@ from console.http.models import OfMerchant
 from console.operations.trace_payment import trace_payment
 from console.web import addresses
 from console.web.timeline import timeline, undelivered
-from console.web.visit import PageResult, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, View, Visit, urls_of
 from schemas.payments.buyer_masking import has_private
 
 
@@ -33,7 +33,7 @@ async def payment_page(visit: Visit, *, unmasked: bool) -> View:
         "total": len(deliveries),
         "event_count": len(trace.events),
         "refresh": trace.refresh,
-        "urls": {row.endpoint.id: row.endpoint.url for row in endpoints},
+        "urls": urls_of(endpoints),
         "reported_uid": next((row.merchant_uid for row in trace.notifications if row.merchant_uid), None),
         "left": trace.payment and trace.payment.left_to_cancel,
         "unmasked": unmasked,
