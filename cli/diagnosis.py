@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from schemas.reasons.english_words import FREE_MEMORY
+from schemas.thresholds import FAR_BEHIND, LATE, REFUSED_RECENTLY
 from schemas.times import unix
 
 Outcome = Literal["ok", "warning", "bad"]
 
-BACKLOG_AFTER = 30.0
-PAUSED_LONG = 60.0
-"""Seconds after which waiting work is reported: for a worker (`BACKLOG_AFTER`), or for an endpoint or i'mport
-(`PAUSED_LONG`)."""
-BEHIND_LONG = 60.0
-"""When history is this many seconds behind, that is reported."""
-REFUSED_RECENTLY = 86_400.0
-"""Seconds for which a refused webhook is reported."""
 _BODY_ADVICE = {
     "version_2": "choose webhook version V1 in i'mport's console; `relay reconcile` finds what was missed",
 }
@@ -73,7 +66,7 @@ def _history(history: dict[str, Any]) -> Finding:
         text = f"{history['reason']}; {waiting} changes wait in Redis, the oldest for {behind:.0f} s"
         advice = "start its database, see RELAY_HISTORY_URL; webhooks and callbacks go on meanwhile, lists answer 503"
         return Finding("history", "bad", text, advice)
-    if behind > BEHIND_LONG:
+    if behind > FAR_BEHIND:
         text = f"is {behind:.0f} s behind: {waiting} changes are not written to it yet"
         return Finding("history", "warning", text, "see the workers' logs: one of them writes to history")
     return Finding("history", "ok", "has everything" if not waiting else f"is {behind:.1f} s behind")
@@ -105,7 +98,7 @@ def _workers(workers: list[dict[str, Any]], known: set[str | None]) -> Iterator[
 
 def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
     oldest = max(float(stats[part_]["oldest_due_seconds"] or 0) for part_ in ("refresh", "deliveries"))
-    if oldest > BACKLOG_AFTER:
+    if oldest > LATE:
         text = f"due work has waited for {oldest:.0f} s"
         yield Finding("backlog", "warning", text, first_to_fix(stats) or "the workers do not keep up: run more of them")
     else:
@@ -147,4 +140,4 @@ def first_to_fix(stats: dict[str, Any]) -> str | None:
 
 
 def _long(group: dict[str, Any]) -> bool:
-    return float(group["oldest_paused_seconds"] or 0) > PAUSED_LONG
+    return float(group["oldest_paused_seconds"] or 0) > LATE

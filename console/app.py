@@ -27,6 +27,7 @@ from runtime.api_tokens import ApiTokens
 from schemas import wire
 from schemas.errors import RelayError
 from schemas.reasons import Reason
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 _DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -89,7 +90,7 @@ def _documents() -> tuple[bytes, str]:
 async def _ensure_default_merchant(context: Context) -> None:
     """Store the merchant whose credentials are in the environment, so that it is listed like any other."""
     try:
-        await context.ledger.merchants.ensure("default")
+        await context.ledger.merchants.ensure(DEFAULT_MERCHANT)
     except RelayError as error:
         log.warning("default_merchant_not_stored", reason=str(error))
 

@@ -69,7 +69,7 @@ async def _numbers(context: Context) -> Numbers:
         "relay_queue_works": float(seen.queue is None),
         "relay_ledger_durable": None if durability is None else float(durability.durable),
         "relay_ledger_memory_ratio": None if full is None else full.ratio or 0.0,
-        "relay_webhook_loss_rate": await unless_refused(webhook_loss_rate(ledger)),
+        "relay_webhook_loss_rate": await unless_refused(webhook_loss_rate(context)),
     }
     if (history := await unless_refused(history_state(context))) is not None:
         numbers |= _of_history(history)

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history.connection import PATIENCE, Database
 from history.pages import AnyRow, Found, Listing, Page, PageRequest, Walk, merged, of_row, page
+from schemas.endpoints.delivery_id import delivery_id_of, event_and_endpoint
 from schemas.endpoints.states import DeliveryState, shown_state
 from schemas.errors import NotFound
 from schemas.outbox.entries import Attempt, Delivery
@@ -80,7 +81,7 @@ class Deliveries:
     async def some(self, delivery_ids: Sequence[str], *, patience: float = PATIENCE) -> Mapping[str, RecordedDelivery]:
         """These deliveries, by id; those that do not exist are left out."""
         wanted = set(delivery_ids)
-        events = dict.fromkeys(delivery_id.partition(".")[0] for delivery_id in delivery_ids)
+        events = dict.fromkeys(event_and_endpoint(delivery_id)[0] for delivery_id in delivery_ids)
         return await self._of(list(events), lambda delivery_id: delivery_id in wanted, patience)
 
     async def of_events(
@@ -99,8 +100,8 @@ class Deliveries:
             of_payments = set(connection.execute(imp_uids).scalars())
             theirs = select(_T).where(_T.c.imp_uid.in_(of_payments), _T.c.event.in_(event_ids))
             rows = connection.execute(theirs).all() if of_payments else ()
-            found = with_attempts(connection, [row for row in rows if is_wanted(f"{row.event}.{row.endpoint}")])
-            return {f"{one.delivery.event}.{one.delivery.endpoint}": one for one in found}
+            wanted = [row for row in rows if is_wanted(delivery_id_of(row.event, row.endpoint))]
+            return {one.delivery.id: one for one in with_attempts(connection, wanted)}
 
         return await self._database.read(read, patience) if event_ids else {}
 

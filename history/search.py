@@ -19,6 +19,7 @@ from history.connection import Database
 from history.named_payments import Position, is_called, named, position
 from history.pages import PageRequest, between, encode, of_row, place
 from history.payments import LISTING
+from schemas.endpoints.delivery_id import delivery_id_of, event_and_endpoint
 from schemas.outbox.entries import Payment
 from schemas.outbox.of_change import searchable
 
@@ -76,7 +77,7 @@ def _find(connection: Connection, text: str, limit: int, begin: Position) -> Hit
 
 def _with_ids(connection: Connection, hits: Hits, text: str) -> Hits:
     name = text.lower()
-    event, _, endpoint = name.partition(".")
+    event, endpoint = event_and_endpoint(name)
     return replace(
         hits,
         events=_ids(connection, select(_EVENT.c.id).where(_EVENT.c.id == name)),
@@ -111,4 +112,4 @@ def _ids(connection: Connection, wanted: Any) -> tuple[str, ...]:
 def _deliveries(connection: Connection, event: str, endpoint: str) -> tuple[str, ...]:
     of = select(_EVENT.c.imp_uid).where(_EVENT.c.id == event).scalar_subquery()
     mine = (_DELIVERY.c.imp_uid == of, _DELIVERY.c.event == event, _DELIVERY.c.endpoint == endpoint)
-    return tuple(f"{row.event}.{row.endpoint}" for row in connection.execute(select(_DELIVERY).where(*mine)))
+    return tuple(delivery_id_of(row.event, row.endpoint) for row in connection.execute(select(_DELIVERY).where(*mine)))

@@ -17,6 +17,7 @@ from runtime.settings import Settings
 from schemas.errors import NotFound, Unreadable, WrongCredentials
 from schemas.payments import channels
 from schemas.reasons import Reason
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 MOST_CLIENTS = 10_000
 """Clients that a process keeps: those that it used most recently."""
@@ -105,7 +106,7 @@ class MerchantClients:
                     Reason.of("merchant_credentials_unreadable", error.reason, merchant=merchant.name)
                 ) from None
         key, secret = self._settings.imp_key, self._settings.imp_secret
-        if merchant.name != "default" or not key or secret is None:
+        if merchant.name != DEFAULT_MERCHANT or not key or secret is None:
             raise WrongCredentials(Reason.of("merchant_without_credentials", merchant=merchant.name))
         return Credentials(key, secret.get_secret_value())
 

@@ -9,7 +9,6 @@ from ipaddress import ip_address
 from ledger import keys, waiting
 from ledger.cells import Cells, by
 from ledger.compatibility import cells_begun_with, other_number_of_cells
-from ledger.constants import DEFAULT_MERCHANT
 from ledger.group_commit import GroupCommit
 from ledger.holders import Holders
 from ledger.redis_connection import ANSWER_WITHIN
@@ -19,6 +18,7 @@ from schemas.errors import LedgerNotOpen, LedgerUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification
 from schemas.payments.source_budget import budget_name
 from schemas.reasons import Reason, dump
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 
 def unverified_source(one: Notification) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-DEFAULT_MERCHANT = "default"
-"""The merchant that takes webhooks before it is added, because its credentials may be in the environment only."""
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 SWEEP_EVERY = 0.25
 """Seconds between two sweeps while a lane is due: they kick lanes whose kick was lost. One worker sweeps at a time."""

@@ -17,8 +17,9 @@ from ledger.endpoints import Endpoints
 from ledger.lane_pause import lane_pause
 from ledger.rows import Row, paired, seconds, text
 from schemas.endpoints.delivery import Attempt
+from schemas.endpoints.delivery_id import delivery_id_of, event_and_endpoint
 from schemas.endpoints.endpoint import TEST_TYPE
-from schemas.endpoints.states import DeliveryState, shown_state
+from schemas.endpoints.states import DeliveryState, shown_state, withheld_because
 from schemas.errors import Conflict, NotFound
 from schemas.outbox.codec import pack
 from schemas.outbox.of_endpoint import of_endpoint_event
@@ -65,7 +66,7 @@ class Deliveries:
 
     async def of_event(self, event: str) -> Sequence[DeliveryView]:
         """The deliveries of one event, the newest first."""
-        found = await self.some([f"{event}.{name}" for name in await self._endpoints_of(event)])
+        found = await self.some([delivery_id_of(event, name) for name in await self._endpoints_of(event)])
         return sorted(found, key=lambda sent: (sent.created_at, sent.id), reverse=True)
 
     async def retry(self, delivery_id: str) -> None:
@@ -99,7 +100,7 @@ class Deliveries:
         store = await self._cells.of_endpoint(endpoint)
         if store is None or await store.run_and_kick("send_test", *args, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint))
-        return f"{event}.{endpoint}"
+        return delivery_id_of(event, endpoint)
 
     async def end_test(self, delivery_id: str) -> bool:
         """Give up a test delivery that waits for its attempt; False if it is settled or a worker is sending it."""
@@ -144,14 +145,14 @@ class Deliveries:
 
 def _endpoint(delivery_id: str) -> str:
     """The endpoint of a delivery."""
-    return delivery_id.partition(".")[2]
+    return event_and_endpoint(delivery_id)[1]
 
 
 def _reason(fields: Row, state: DeliveryState, waits_for: str, disabled_reason: Reason | None) -> Reason | None:
-    if state == "held":
-        return Reason.of("endpoint_disabled", disabled_reason)
-    if state == "discarded" and text(fields, "state") == "pending":
-        return Reason.of("endpoint_deleted")
+    was_pending = text(fields, "state") == "pending"
+    withheld = withheld_because(state, was_pending=was_pending, disabled_reason=disabled_reason)
+    if withheld is not None:
+        return withheld
     if state == "pending" and waits_for:
         return Reason.of("waits_for_event", delivery=waits_for)
     after = text(fields, "sent_after")

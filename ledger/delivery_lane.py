@@ -22,6 +22,7 @@ from ledger.rows import paired
 from ledger.scripting import Argument
 from ledger.store import Store
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, Retry, Verdict
+from schemas.endpoints.delivery_id import event_and_endpoint
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth, enabled, probe_capacity
@@ -218,7 +219,7 @@ class _Result(NamedTuple):
 
 
 def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) -> list[Argument]:
-    event, _, endpoint = lease.member.partition(".")
+    event, endpoint = event_and_endpoint(lease.member)
     written = chain.from_iterable(
         (orjson.dumps(attempt), pack(of_attempt(attempt, event, endpoint))) for attempt in attempts
     )

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from ledger import keys
 from ledger.cells import Cells
-from ledger.constants import DEFAULT_MERCHANT
 from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscription
 from ledger.merchants import HEAD_START_MS
 from ledger.rows import Row, hashes, members, members_of_all, newest, newest_of_all, paired, seconds
@@ -21,6 +20,7 @@ from schemas.endpoints.states import EndpointState
 from schemas.errors import NotFound
 from schemas.reasons import Reason, stored
 from schemas.reasons import dump as dump_reason
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 _AT_ONCE = 1_000
 """Most endpoints that one call to Redis reads."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from ledger import keys
 from ledger.cells import Cells, by
-from ledger.constants import DEFAULT_MERCHANT
 from ledger.rows import Row, hashes, members, members_of_all, newest_of_all, seconds, text
 from schemas.errors import Conflict, NotFound
 from schemas.reasons import Reason, stored
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 HEAD_START_MS = 3_600_000
 """Unless `since` is given, a merchant's facts are delivered from so many ms before it was first added."""

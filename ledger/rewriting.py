@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 from ledger import jobs, keys
 from ledger.cells import Cells
-from ledger.constants import DEFAULT_MERCHANT
 from ledger.outbox import Outbox, milliseconds
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members
@@ -23,6 +22,7 @@ from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 from schemas.outbox import entries
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Entry
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 MOST_ENTRIES = 400
 """Most entries of one call: more would keep Redis from serving others."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-DEFAULT = "default"
+from schemas.webhook_address import DEFAULT_MERCHANT
+
 OTHERS = "-"
 """The name under which refusals of unknown merchants are counted, so that made-up names take no memory."""
 
@@ -29,7 +30,7 @@ class KnownMerchants:
     def knows(self, merchant: str, token_hash: str | None) -> bool:
         """Whether this list has the merchant with this token (None: it has none). Before the ledger has answered, the
         list is `default` without a token, which the ledger takes unless it was given one."""
-        known = {DEFAULT: None} if self._token_hashes is None else self._token_hashes
+        known = {DEFAULT_MERCHANT: None} if self._token_hashes is None else self._token_hashes
         return merchant in known and known[merchant] == token_hash
 
     def label(self, merchant: str) -> str:

@@ -6,7 +6,6 @@ its likely reason.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 import time
@@ -16,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 from receiver import responses
 from receiver.acceptor import Acceptor
 from receiver.interfaces import Place
-from receiver.known_merchants import DEFAULT, OTHERS, KnownMerchants
+from receiver.known_merchants import OTHERS, KnownMerchants
 from receiver.limiter import RateLimiter
 from receiver.metrics import ReceiverMetrics
 from receiver.responses import AsgiResponse
@@ -28,9 +27,9 @@ from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, U
 from schemas.payments.body_reasons import BodyReason
 from schemas.payments.notification import Notification, new_id, parse
 from schemas.reasons import Reason
+from schemas.webhook_address import DEFAULT_MERCHANT, LONGEST_TOKEN_IN_PATH, MERCHANT_NAME, token_hash
 
-_MERCHANT = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_LONGEST_TOKEN = 512
+_MERCHANT = re.compile(MERCHANT_NAME.encode())
 _COUNTED = (400, 403, 404, 405, 413, 415, 429)
 
 
@@ -190,16 +189,16 @@ def _target(path: list[bytes]) -> tuple[str, str | None] | None:
     if path and not path[-1]:
         path = path[:-1]
     if not path:
-        return DEFAULT, None
+        return DEFAULT_MERCHANT, None
     merchant = unquote_to_bytes(path[0])
     if len(path) > 2 or not _MERCHANT.fullmatch(merchant):
         return None
     if len(path) == 1:
         return merchant.decode("ascii"), None
     token = unquote_to_bytes(path[1])
-    if not 0 < len(token) <= _LONGEST_TOKEN:
+    if not 0 < len(token) <= LONGEST_TOKEN_IN_PATH:
         return None
-    return merchant.decode("ascii"), hashlib.sha256(token).hexdigest()
+    return merchant.decode("ascii"), token_hash(token)
 
 
 async def _read(receive: Any) -> bytes | None:

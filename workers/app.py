@@ -39,6 +39,7 @@ from runtime.startup import StartupCheck
 from runtime.tracing import Tracer
 from schemas.endpoints.egress import forbidden
 from schemas.errors import LedgerUnavailable
+from schemas.webhook_address import DEFAULT_MERCHANT
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 from workers.cold_payments import ColdPayments
@@ -173,7 +174,7 @@ class WorkerProcess:
         """
         await self._ledger.open_with(self._history, self._sealer)
         if self._settings.imp_key:
-            await self._ledger.merchants.ensure("default")
+            await self._ledger.merchants.ensure(DEFAULT_MERCHANT)
         await schedule_retention(self._ledger)
         await schedule_unanswered(self._ledger)
 

@@ -23,12 +23,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from console.operations.put_merchant import MERCHANT_NAME
 from history.pages import PageRequest
 from schemas.durations import parse_duration
 from schemas.errors import Invalid
 from schemas.reasons import Reason, english
 from schemas.times import rfc3339, unix
+from schemas.webhook_address import DEFAULT_MERCHANT, MERCHANT_NAME
 
 
 class Body(BaseModel):
@@ -51,9 +51,10 @@ class Out(BaseModel):
     )
 
 
-def also_in(part: str) -> AliasGenerator:
-    """For an `Out` of an object with a nested one: an attribute that the object lacks is read from its `part`."""
-    return AliasGenerator(validation_alias=lambda name: AliasChoices(name, AliasPath(part, name)))
+def also_in(*parts: str) -> AliasGenerator:
+    """For an `Out` of an object with nested ones: an attribute that the object lacks is read from the first of its
+    `parts` that has it."""
+    return AliasGenerator(validation_alias=lambda name: AliasChoices(name, *(AliasPath(part, name) for part in parts)))
 
 
 T = TypeVar("T")
@@ -199,4 +200,4 @@ class Listing(Parameters):
 class OfMerchant(Parameters):
     """Which merchant a single payment belongs to."""
 
-    merchant: Merchant = "default"
+    merchant: Merchant = DEFAULT_MERCHANT

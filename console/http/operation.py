@@ -43,10 +43,14 @@ class OperationResult:
     stream: AsyncIterator[bytes] | None = None
 
 
+def behind_headers(seconds: float) -> dict[str, str]:
+    """The header that says that history was still so many seconds behind; none if it had everything."""
+    return {"relay-history-behind": f"{seconds:.1f}"} if seconds else {}
+
+
 def listed(model: type[ListOut[Any]], page: HistoryPage[Any]) -> OperationResult:
     """A page of a list. If history is still behind after waiting, a header says by how many seconds."""
-    headers = {"relay-history-behind": f"{page.behind:.1f}"} if page.behind else {}
-    return OperationResult(model.model_validate(page), headers=headers)
+    return OperationResult(model.model_validate(page), headers=behind_headers(page.behind))
 
 
 @dataclass(frozen=True, slots=True)

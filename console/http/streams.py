@@ -10,6 +10,7 @@ import structlog
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from console.http.operation import behind_headers
 from console.operations.export_rows import Export, ExportOrder
 from history.export import Format
 from schemas.errors import HistoryUnavailable
@@ -55,9 +56,7 @@ def export_headers(order: ExportOrder, export: Export, zone: tzinfo = UTC) -> di
     }
     if export.rows is not None:
         headers[ROWS] = str(export.rows)
-    if export.behind:
-        headers["relay-history-behind"] = f"{export.behind:.1f}"
-    return headers
+    return headers | behind_headers(export.behind)
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,12 +10,16 @@ from typing import Any
 import structlog
 
 from console.context import Context
+from console.operations.polling import poll
 from console.operations.refresh_payment import PATIENCE, POLL_EVERY
 from console.operations.write_payment import PaymentWriter, new_request
 from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, WrongCredentials
 from schemas.payments.cancel_steps import check, intend, leave_open, mark_sent, withdraw
-from schemas.payments.cancellations import CancellationRequest
+from schemas.payments.cancellations import CancellationRequest, State
 from schemas.payments.decide import Change, Policy, Record, left_to_cancel, record_request, reject_request
+
+_BEFORE_REFRESH = ("sending", "sent")
+"""The states of a request before a refresh has shown what became of it."""
 
 log = structlog.get_logger()
 
@@ -96,12 +98,13 @@ async def reject_cancellation(
 async def _confirmed(writer: PaymentWriter, request_id: str) -> bool:
     """Whether a refresh showed that the cancellation is done. If it is still pending, or the refresh takes too long,
     the request stays open."""
-    ends = time.monotonic() + PATIENCE
-    while time.monotonic() < ends:
-        state = next((row.state for row in (await writer.record()).requests if row.id == request_id), "confirmed")
-        if state not in ("sending", "sent"):
-            return state == "confirmed"
-        await asyncio.sleep(POLL_EVERY)
+
+    async def read_state() -> State:
+        return next((row.state for row in (await writer.record()).requests if row.id == request_id), "confirmed")
+
+    state = await poll(read_state, lambda state: state not in _BEFORE_REFRESH, within=PATIENCE, every=POLL_EVERY)
+    if state not in _BEFORE_REFRESH:
+        return state == "confirmed"
     await writer.write(lambda record, now, own: leave_open(record, request_id, now, own))
     return False
 

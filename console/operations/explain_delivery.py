@@ -13,6 +13,7 @@ from ledger.deliveries import DeliveryView
 from ledger.endpoints import RegisteredEndpoint
 from ledger.events import StoredEvent
 from ledger.heartbeats import running
+from schemas.endpoints.delivery_id import delivery_id_of
 from schemas.endpoints.endpoint import wants
 from schemas.errors import HistoryUnavailable, NotFound
 from schemas.reasons import Reason
@@ -53,7 +54,7 @@ async def explain(
 async def _event_and_delivery(
     context: Context, event_id: str, endpoint_id: str
 ) -> tuple[StoredEvent, DeliveryView | None]:
-    delivery_id = f"{event_id}.{endpoint_id}"
+    delivery_id = delivery_id_of(event_id, endpoint_id)
     try:
         event = await context.ledger.events.get(event_id)
     except NotFound:

@@ -47,17 +47,22 @@ async def export_rows(
 
     Raises `Invalid` and `HistoryUnavailable`. Reading a piece may raise `HistoryUnavailable`, too.
     """
-    exports = context.history.exports
     behind = await wait_for_history(context)
-    rows = None
-    if order.count:
-        rows = await exports.count(order.what, since=order.since, until=order.until, merchant=order.merchant)
-    pieces = exports.stream(
+    rows = await count_rows(context, order.what, order.since, order.until, order.merchant) if order.count else None
+    pieces = context.history.exports.stream(
         order.what, order.format, since=order.since, until=order.until, merchant=order.merchant,
         words=lambda reason: words(load(reason)), shown=_masked if read_only else as_recorded,
     )  # fmt: skip
     first = await anext(pieces, b"")
     return Export(rows, behind, _whole(first, pieces))
+
+
+async def count_rows(
+    context: Context, what: What, since: float | None, until: float | None, merchant: str | None = None
+) -> int:
+    """How many rows such an export has now; the window [since, until) is in UNIX seconds. Raises `Invalid` and
+    `HistoryUnavailable`."""
+    return await context.history.exports.count(what, since=since, until=until, merchant=merchant)
 
 
 def _masked(event: Event) -> Event:

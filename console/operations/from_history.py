@@ -15,7 +15,7 @@ from ledger.replays import Replay, load_replay
 from schemas import wire
 from schemas.compression import decompress
 from schemas.endpoints.delivery import Attempt
-from schemas.endpoints.states import DeliveryState
+from schemas.endpoints.states import DeliveryState, withheld_because
 from schemas.outbox import cold_record, entries
 from schemas.outbox.packed_row import unpack_row
 from schemas.payments.events import CallbackBody
@@ -59,10 +59,9 @@ def event(row: entries.Event) -> StoredEvent:
 def delivery(row: RecordedDelivery, disabled_reason: Reason | None = None) -> DeliveryView:
     """A delivery; `disabled_reason` says why its endpoint is disabled, if it is."""
     sent, reason = row.delivery, stored(row.delivery.reason)
-    if sent.state == "held":
-        reason = Reason.of("endpoint_disabled", disabled_reason)
-    elif sent.state == "discarded" and (reason is None or sent.next_attempt_at is not None):
-        reason = Reason.of("endpoint_deleted")  # it was pending then
+    state = next(state for state in get_args(DeliveryState) if state == sent.state)
+    was_pending = reason is None or sent.next_attempt_at is not None
+    withheld = withheld_because(state, was_pending=was_pending, disabled_reason=disabled_reason)
     return DeliveryView(
         id=sent.id,
         event=sent.event,
@@ -70,10 +69,10 @@ def delivery(row: RecordedDelivery, disabled_reason: Reason | None = None) -> De
         merchant=sent.merchant,
         type=sent.type,
         imp_uid=sent.imp_uid,
-        state=next(state for state in get_args(DeliveryState) if state == sent.state),
+        state=state,
         created_at=sent.created_at / 1000,
         next_attempt_at=_seconds(sent.next_attempt_at) if sent.state == "pending" else None,
-        reason=reason,
+        reason=withheld or reason,
         attempts=tuple(map(_attempt, row.attempts)),
     )
 

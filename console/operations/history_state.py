@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from console.context import Context
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
+from schemas.thresholds import FAR_BEHIND
 
 PATIENCE = 1.0
 """Seconds to wait for history's answer; after that it counts as away."""
 GOOD_FOR = 2.0
 """Seconds for which pages reuse a state."""
-FAR_BEHIND = 60.0
-"""When history is this many seconds behind, every page says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 
@@ -10,9 +9,7 @@ from console.context import Context
 from console.operations.read_merchants import MerchantView, read_merchant
 from schemas.errors import Conflict, Invalid
 from schemas.reasons import Reason
-
-MERCHANT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-DEFAULT = "default"
+from schemas.webhook_address import DEFAULT_MERCHANT, MERCHANT_NAME, token_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ async def put_merchant(context: Context, name: str, given: MerchantSettings) -> 
         include_sandbox=given.include_sandbox,
         check_prepared=given.check_prepared,
         since=given.since,
-        token_hash=hashlib.sha256(given.webhook_token.encode()).hexdigest() if given.webhook_token else None,
+        token_hash=token_hash(given.webhook_token.encode()) if given.webhook_token else None,
         tier=given.tier,
     )
     return await read_merchant(context, name), is_new
@@ -52,7 +49,7 @@ async def delete_merchant(context: Context, name: str) -> None:
     Raises `NotFound`; `Conflict` while the merchant has endpoints, and if it exists only in the environment.
     """
     merchants = context.ledger.merchants
-    in_environment = name == DEFAULT and context.settings.imp_key is not None
+    in_environment = name == DEFAULT_MERCHANT and context.settings.imp_key is not None
     if in_environment and not (await merchants.get(name)).imp_key:
         raise Conflict(Reason.of("merchant_in_environment"))
     await merchants.delete(name)

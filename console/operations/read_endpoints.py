@@ -11,9 +11,7 @@ from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
 from ledger.endpoints import RegisteredEndpoint
 from schemas.endpoints.endpoint import Endpoint
-from schemas.endpoints.states import EndpointState
 from schemas.endpoints.url_masking import masked_url
-from schemas.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +19,22 @@ class EndpointView:
     """An endpoint with its health; for read-only operators its URL is masked. The values of its headers are never
     shown, only `header_names`."""
 
-    endpoint: Endpoint
-    state: EndpointState
-    success_rate: float | None
-    breaker: str
-    last_error: Reason | None
+    stored: RegisteredEndpoint
     header_names: tuple[str, ...]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint without its health."""
+        return self.stored.endpoint
 
 
 def endpoint_view(context: Context, registered: RegisteredEndpoint, *, read_only: bool) -> EndpointView:
     """A registered endpoint as it is shown. Raises `Unreadable` if no key opens its headers."""
     endpoint = registered.endpoint
     names = tuple(orjson.loads(context.sealer.open(endpoint.headers))) if endpoint.headers else ()
-    return EndpointView(
-        endpoint=replace(endpoint, url=masked_url(endpoint.url)) if read_only else endpoint,
-        state=registered.state,
-        success_rate=registered.success_rate,
-        breaker=registered.breaker,
-        last_error=registered.last_error,
-        header_names=names,
-    )
+    if read_only:
+        registered = replace(registered, endpoint=replace(endpoint, url=masked_url(endpoint.url)))
+    return EndpointView(registered, names)
 
 
 async def read_endpoint(context: Context, endpoint_id: str, *, read_only: bool) -> EndpointView:

@@ -10,6 +10,7 @@ from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
 from ledger.merchants import Merchant
 from schemas.errors import NotFound
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,12 @@ async def find_merchant(context: Context, name: str) -> MerchantView | None:
         return None
 
 
+async def check_merchant(context: Context, name: str) -> None:
+    """Raise `NotFound` if there is no such merchant; `default` exists even before it is added."""
+    if name != DEFAULT_MERCHANT:
+        await context.ledger.merchants.get(name)
+
+
 async def list_merchants(context: Context, part: PageRequest) -> HistoryPage[MerchantView]:
     """Merchants, newest first. History has the list; each merchant is shown as it is now. Raises `Invalid` and
     `HistoryUnavailable`."""
@@ -56,6 +63,11 @@ async def list_merchants(context: Context, part: PageRequest) -> HistoryPage[Mer
 async def newest_merchants(context: Context, most: int) -> tuple[MerchantView, ...]:
     """The merchants that were added last, to choose from. Works while history is away."""
     return tuple(_view(context, merchant) for merchant in await context.ledger.merchants.newest(most))
+
+
+async def newest_merchant_names(context: Context, most: int) -> list[str]:
+    """The names of the merchants that were added last."""
+    return [merchant.name for merchant in await context.ledger.merchants.newest(most)]
 
 
 def _view(context: Context, merchant: Merchant) -> MerchantView:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from console.context import Context
@@ -16,10 +17,14 @@ from ledger.events import StoredEvent
 from ledger.payments import Payment
 from schemas import wire
 from schemas.errors import HistoryUnavailable, NotFound
-from schemas.payments.cancellations import CancellationRequest
+from schemas.payments.cancellations import CancellationRequest, left_after_requests
+from schemas.payments.snapshot import ZERO, Snapshot
 
 MOST_EVENTS = 200
 """The most events that are shown with a payment; these are the latest."""
+_APPROVED = ("paid", "partially_cancelled", "cancellation_pending")
+_AT_IAMPORT = ("paid", "cancelled")
+"""An approved payment's statuses: of the relay, and of i'mport."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,15 @@ class PaymentView:
     stored: Payment
     cancellations: tuple[CancellationRequest, ...]
     snapshot: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def left_to_cancel(self) -> Decimal:
+        """What can still be cancelled, in the currency's major unit: open requests count as cancelled. 0 unless the
+        payment is approved, by its events and as i'mport shows it now: a deposit may have been taken back."""
+        if self.stored.status not in _APPROVED and not self.stored.contradicts:
+            return ZERO
+        snapshot = Snapshot.parse(self.snapshot)
+        return left_after_requests(snapshot, self.stored.requests) if snapshot.status in _AT_IAMPORT else ZERO
 
 
 @dataclass(frozen=True, slots=True)

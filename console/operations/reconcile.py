@@ -7,6 +7,7 @@ import secrets
 
 from console.context import Context
 from console.operations import from_history
+from console.operations.read_merchants import check_merchant
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
 from ledger.reconciliations import Reconciliation
@@ -30,8 +31,7 @@ async def start_reconciliation(
         raise Invalid("since", Reason.of("before_1970"))
     if ends <= begins:
         raise Invalid("until", Reason.of("later_than_since"))
-    if merchant not in await context.ledger.merchants.names():
-        raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
+    await check_merchant(context, merchant)
     window = first(begins, ends)
     run = Reconciliation(
         id=f"rec_{secrets.token_hex(12)}",

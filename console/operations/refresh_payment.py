@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 from console.context import Context
+from console.operations.polling import poll
+from console.operations.read_merchants import check_merchant
+from ledger.payments import RefreshState
 from schemas.errors import HiddenPayment, Invalid, NotFound
 from schemas.payments.snapshot import IMP_UID
 from schemas.reasons import Reason
@@ -32,18 +32,18 @@ async def refresh_and_wait(context: Context, merchant: str, imp_uid: str) -> boo
     Raises `NotFound` if there is no such merchant or i'mport knows no such payment, and `HiddenPayment`.
     """
     ledger = context.ledger
-    if merchant not in await ledger.merchants.names():
-        raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
+    await check_merchant(context, merchant)
     began, before = await ledger.now(), await ledger.payments.refresh_state(merchant, imp_uid)
-    await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
-    ends = time.monotonic() + PATIENCE
-    while time.monotonic() < ends:
-        await asyncio.sleep(POLL_EVERY)
-        state = await ledger.payments.refresh_state(merchant, imp_uid)
+
+    def is_refreshed(state: RefreshState) -> bool:
         if state.hidden_at is not None and state.hidden_at >= began:
             raise HiddenPayment(imp_uid, merchant)
-        if state.fetched_at is not None and state.fetched_at >= began:
-            return True
         if state.fetched_at is None and (state.unknown > before.unknown or not state.due):
             raise NotFound(Reason.of("payment_unknown_to_iamport", imp_uid=imp_uid, merchant=merchant))
-    return False
+        return state.fetched_at is not None and state.fetched_at >= began
+
+    await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
+    state = await poll(
+        lambda: ledger.payments.refresh_state(merchant, imp_uid), is_refreshed, within=PATIENCE, every=POLL_EVERY
+    )
+    return is_refreshed(state)

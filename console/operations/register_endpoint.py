@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from console.context import Context
-from console.operations.read_endpoints import EndpointView, endpoint_view, read_endpoint
+from console.operations.read_endpoints import EndpointView, read_endpoint
 from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_id, new_secret
 from schemas.reasons import Reason
 
 
-async def create_endpoint(context: Context, fields: Mapping[str, Any]) -> tuple[EndpointView, str]:
-    """Create an endpoint from checked `fields` of `Endpoint`; returns it and its secret. Raises `NotFound`.
+@dataclass(frozen=True, slots=True)
+class CreatedEndpoint(EndpointView):
+    """A new endpoint with the secret that its callbacks are signed with."""
+
+    secret: str = field(repr=False)
+
+
+async def create_endpoint(context: Context, fields: Mapping[str, Any]) -> CreatedEndpoint:
+    """Create an endpoint from checked `fields` of `Endpoint`. Raises `NotFound`.
 
     `headers` is a mapping of names to values; this function seals it.
     """
@@ -27,8 +34,8 @@ async def create_endpoint(context: Context, fields: Mapping[str, Any]) -> tuple[
         **_sealed(context, fields),
     )
     await context.ledger.endpoints.create(endpoint)
-    registered = await context.ledger.endpoints.get(endpoint.id)
-    return endpoint_view(context, registered, read_only=False), secret
+    created = await read_endpoint(context, endpoint.id, read_only=False)
+    return CreatedEndpoint(created.stored, created.header_names, secret)
 
 
 async def change_endpoint(context: Context, endpoint_id: str, fields: Mapping[str, Any]) -> EndpointView:

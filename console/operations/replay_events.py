@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from console.context import Context
 from console.operations import from_history
+from console.operations.read_merchants import check_merchant
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
 from ledger.replays import Replay, added_up, is_whole
@@ -73,8 +74,8 @@ async def _count(context: Context, selection: Selection) -> dict[int, int]:
 async def _resolved(context: Context, selection: Selection) -> Selection:
     """The selection with the merchant of its endpoint. Raises `NotFound` and `Invalid`."""
     merchant = selection.merchant
-    if merchant is not None and merchant not in await context.ledger.merchants.names():
-        raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
+    if merchant is not None:
+        await check_merchant(context, merchant)
     if selection.endpoint is not None:
         owner = (await context.ledger.endpoints.get(selection.endpoint)).endpoint.merchant
         if merchant not in (None, owner):

@@ -11,7 +11,7 @@ from collections import Counter
 
 import structlog
 
-from ledger.operators import Operators
+from console.context import Context
 from runtime.repeated_lines import Repeats
 from schemas.errors import LedgerUnavailable
 
@@ -29,8 +29,8 @@ class SignInLimit:
     browser, which has signed in before. Attempts that failed elsewhere do not keep a known browser out, and its own do
     not count elsewhere."""
 
-    def __init__(self, operators: Operators) -> None:
-        self._operators = operators
+    def __init__(self, context: Context) -> None:
+        self._operators = context.ledger.operators
         self._own: Counter[str] = Counter()
         self._own_known: Counter[str] = Counter()
         self._own_since = time.monotonic()
@@ -74,8 +74,8 @@ class EndedSessions:
     """Sessions whose operators have signed out; a copy of such a session's cookie is refused until it expires. Sessions
     that end here while Redis is away reach the other consoles when it is back."""
 
-    def __init__(self, operators: Operators) -> None:
-        self._operators = operators
+    def __init__(self, context: Context) -> None:
+        self._operators = context.ledger.operators
         self._own: dict[str, float] = {}
         self._unsent: dict[str, float] = {}
         self._away = Repeats()

@@ -6,19 +6,18 @@ whether the endpoint has recovered. A success ends the lane's pause; it does not
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import secrets
-import time
 from dataclasses import dataclass
 
 from console.context import Context
+from console.operations.polling import poll
 from ledger.deliveries import DeliveryView
 from ledger.ledger import Ledger
 from schemas import wire
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import Conflict
+from schemas.event_ids import BYTES, event_id_of
 from schemas.reasons import Reason
 from schemas.times import rfc3339
 
@@ -44,7 +43,7 @@ async def try_endpoint(context: Context, endpoint_id: str) -> EndpointTest:
     meanwhile."""
     ledger, timeout = context.ledger, context.settings.delivery_timeout
     registered = await ledger.endpoints.get(endpoint_id)
-    event = "evt_" + base64.b32encode(secrets.token_bytes(20)).decode().lower()
+    event = event_id_of(secrets.token_bytes(BYTES))
     data = {"merchant": registered.endpoint.merchant, "endpoint": endpoint_id}
     timestamp = rfc3339(int(await ledger.now()))
     body = wire.dumps({"id": event, "type": TEST_TYPE, "timestamp": timestamp, "data": data})
@@ -64,9 +63,8 @@ async def try_endpoint(context: Context, endpoint_id: str) -> EndpointTest:
 
 async def _attempted(ledger: Ledger, delivery_id: str, seconds: float) -> DeliveryView:
     """The test's delivery once it was attempted or discarded; after so many seconds, as it is then."""
-    ends = time.monotonic() + seconds
-    while True:
-        delivery = await ledger.deliveries.get(delivery_id)
-        if delivery.attempts or delivery.state == "discarded" or time.monotonic() > ends:
-            return delivery
-        await asyncio.sleep(_POLL_EVERY)
+
+    def is_over(delivery: DeliveryView) -> bool:
+        return bool(delivery.attempts) or delivery.state == "discarded"
+
+    return await poll(lambda: ledger.deliveries.get(delivery_id), is_over, within=seconds, every=_POLL_EVERY)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from console.context import Context
+from console.operations.polling import poll
 from ledger.outbox import Outbox, OutboxState, reached
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
@@ -41,12 +42,14 @@ async def wait_for_history(context: Context, merchant: str | None = None) -> flo
     outbox = context.ledger.outbox
     targets = {state.name: state.last for state in await _states(outbox, merchant)}
     began = time.monotonic()
-    while not _all_reached(await _places(context, targets), targets):
-        waited = time.monotonic() - began
-        if waited >= PATIENCE:
-            return max(*(state.behind for state in await _states(outbox, merchant)), waited)
-        await asyncio.sleep(_POLL_EVERY)
-    return 0.0
+
+    def has_all(places: Mapping[str, str]) -> bool:
+        return _all_reached(places, targets)
+
+    if has_all(await poll(lambda: _places(context, targets), has_all, within=PATIENCE, every=_POLL_EVERY)):
+        return 0.0
+    waited = time.monotonic() - began
+    return max(*(state.behind for state in await _states(outbox, merchant)), waited)
 
 
 async def _states(outbox: Outbox, merchant: str | None) -> list[OutboxState]:

@@ -89,7 +89,7 @@ def _masked_values(names: Iterable[str]) -> dict[str, str]:
 class EndpointOut(Out):
     """An endpoint."""
 
-    model_config = ConfigDict(alias_generator=also_in("endpoint"))
+    model_config = ConfigDict(alias_generator=also_in("stored", "endpoint"))
 
     id: str
     merchant: str

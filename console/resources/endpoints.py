@@ -28,10 +28,9 @@ from console.resources.endpoint_models import (
 
 async def create(call: Call[Parameters, EndpointIn]) -> OperationResult:
     """Create an endpoint."""
-    endpoint, secret = await create_endpoint(call.context, call.body.model_dump())
-    created = EndpointOut.model_validate(endpoint)
-    location = {"location": f"/v1/endpoints/{created.id}"}
-    return OperationResult(EndpointCreated(**created.model_dump(), secret=secret), 201, location)
+    created = await create_endpoint(call.context, call.body.model_dump())
+    location = {"location": f"/v1/endpoints/{created.endpoint.id}"}
+    return OperationResult(EndpointCreated.model_validate(created), 201, location)
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:

@@ -10,9 +10,9 @@ from console.http import acts
 from console.http.models import Listing, ListOut, Merchant, Nothing, Out, Parameters, Time
 from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.read_events import list_events, read_event
-from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
+from schemas.endpoints.endpoint import EVENT_TYPES, TEST_TYPE
 
-Type = Literal[(*PAYMENT_TYPES, *ENDPOINT_TYPES, TEST_TYPE)]  # type: ignore[valid-type]  # the names are in one place
+Type = Literal[(*EVENT_TYPES, TEST_TYPE)]  # type: ignore[valid-type]  # the names are in one place
 
 
 class EventOut(Out):

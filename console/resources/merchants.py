@@ -24,6 +24,7 @@ from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.check_credentials import check_credentials
 from console.operations.put_merchant import MerchantSettings, delete_merchant, put_merchant
 from console.operations.read_merchants import list_merchants, read_merchant
+from schemas.webhook_address import LONGEST_TOKEN
 
 Credential = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
@@ -37,7 +38,7 @@ class MerchantIn(Body):
     since: Moment | None = Field(None, description="facts before it are recorded silently")
     webhook_token: str | None = Field(
         None,
-        max_length=128,
+        max_length=LONGEST_TOKEN,
         pattern=r"^(\.{3,}|[\x21-\x7e]*[\x21-\x2d\x2f-\x7e][\x21-\x7e]*)$",
         description="webhooks are taken at /webhooks/{merchant}/{token} only, percent-encoded where needed; not `.` "
         "or `..`, which HTTP clients remove from paths",

@@ -11,7 +11,6 @@ from console.http.operation import Call, Operation, OperationResult
 from console.operations.read_stats import MOST_ENDPOINTS, read_stats
 from ledger.acl import AclProblem
 from ledger.stats import Stats
-from schemas.times import rfc3339
 
 
 class RefreshStats(Out):
@@ -78,7 +77,7 @@ class RefusedBodiesOut(Out):
     reason: ReasonText = Field(description="the likely cause, in words")
     reason_code: str = Field(validation_alias="code")
     count: int = Field(description="since the ledger began")
-    last_at: Annotated[str, BeforeValidator(rfc3339)]
+    last_at: Time
 
 
 class WorksOut(Out):

@@ -14,14 +14,7 @@ from console.web import addresses
 from console.web.alert_levels import Level
 from ledger.heartbeats import Worker
 from schemas.reasons import Reason
-
-LATE = 60.0
-"""Seconds after which due work counts as late, because the relay does not keep up."""
-VERY_LATE = 300.0
-STALE_CANCELLATION = 7 * 86400.0
-"""Seconds after which an open cancellation needs an operator."""
-RECENT = 86400.0
-"""Seconds for which a refused webhook body is mentioned."""
+from schemas.thresholds import LATE, REFUSED_RECENTLY, STALE_CANCELLATION, VERY_LATE
 
 _ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
 
@@ -118,11 +111,11 @@ def _merchants(merchants: Sequence[MerchantView]) -> list[Alert]:
 def _endpoints(endpoints: Sequence[EndpointView]) -> list[Alert]:
     found = []
     for row in endpoints:
-        values, link = {"url": row.endpoint.url, "rate": row.success_rate}, f"/endpoints/{row.endpoint.id}"
-        if row.state == "disabled":
+        values, link = {"url": row.endpoint.url, "rate": row.stored.success_rate}, f"/endpoints/{row.endpoint.id}"
+        if row.stored.state == "disabled":
             found.append(Alert("bad", "disabled", values, link, _one(row.endpoint.disabled_reason)))
-        elif row.breaker != "closed":
-            found.append(Alert("bad", "failing", values, link, _one(row.last_error)))
+        elif row.stored.breaker != "closed":
+            found.append(Alert("bad", "failing", values, link, _one(row.stored.last_error)))
     return found
 
 
@@ -146,7 +139,7 @@ def _late(stats: RelayStats) -> list[Alert]:
         (stats.numbers.oldest_look, "late_looks", ""),
     ):
         seconds = oldest or 0.0
-        if seconds >= LATE:
+        if seconds > LATE:
             found.append(Alert("bad" if seconds >= VERY_LATE else "warn", key, {"seconds": seconds}, link))
     return found
 
@@ -157,7 +150,7 @@ def _refused_bodies(stats: RelayStats, now: float) -> list[Alert]:
         if row.code == "version_2"
         else Alert("warn", "bodies", {"merchant": row.merchant}, "/notifications", (row.reason,))
         for row in stats.numbers.refused_bodies
-        if now - row.last_at < RECENT
+        if now - row.last_at <= REFUSED_RECENTLY
     ]
 
 

@@ -57,7 +57,7 @@ class Site:
         static = Static()
         rendering = Rendering(static)
         sessions = Sessions(context.sealer, tokens, context.settings.api_tokens)
-        ended, limit = EndedSessions(context.ledger.operators), SignInLimit(context.ledger.operators)
+        ended, limit = EndedSessions(context), SignInLimit(context)
         proxies = TrustedProxies(context.settings.trusted_proxies)
         guard = PageGuard(context, sessions, ended, uses, proxies, rendering, Live(rendering), trail)
         pages = (*PAGES, *sign_in.pages(sessions, Devices(context.sealer), ended, limit, proxies))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -14,7 +14,9 @@ from console.http.audited import Audited
 from console.http.models import Listing
 from console.http.problems import WrongField
 from console.http.requests import InvalidFields, parse_model
+from console.operations.export_rows import count_rows
 from console.operations.read_endpoints import EndpointView, newest_endpoints
+from console.operations.read_merchants import newest_merchant_names
 from console.operations.wait_for_history import HistoryPage
 from console.web.catalogue import Catalogue
 from console.web.days import window
@@ -143,12 +145,11 @@ class Visit:
         has_days = query.since is not None or query.until is not None
         if not has_days or self.query("live") is not None:
             return None
-        window = {"since": query.since, "until": query.until}
-        return await self.context.history.exports.count(what, merchant=merchant, **window)
+        return await count_rows(self.context, what, query.since, query.until, merchant)
 
     async def merchants(self) -> list[str]:
         """The names of merchants, to choose from."""
-        return [merchant.name for merchant in await self.context.ledger.merchants.newest(MOST_ROWS)]
+        return await newest_merchant_names(self.context, MOST_ROWS)
 
     async def endpoints(self, merchant: str | None = None, most: int = MOST_ROWS) -> tuple[EndpointView, ...]:
         """Endpoints of one merchant or all, to choose from."""
@@ -164,6 +165,11 @@ class Download:
 
 
 PageResult = View | Redirect | Download
+
+
+def urls_of(endpoints: Iterable[EndpointView]) -> dict[str, str]:
+    """The URLs of endpoints by their ids, by which pages name endpoints."""
+    return {row.endpoint.id: row.endpoint.url for row in endpoints}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ PAYMENT_TYPES = (
     "payment.amount_mismatch",
 )
 ENDPOINT_TYPES = ("endpoint.failing", "endpoint.disabled", "endpoint.recovered")
+EVENT_TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
+"""All types that are recorded and that an endpoint can subscribe to."""
 TEST_TYPE = "relay.test"
 
 ALL_PAYMENTS = "payment.*"
@@ -185,7 +187,7 @@ def checked_types(types: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(types))
     if not chosen:
         raise Invalid("types", Reason.of("no_types"))
-    known = (*PAYMENT_TYPES, *ENDPOINT_TYPES, ALL_PAYMENTS, EVERYTHING)
+    known = (*EVENT_TYPES, ALL_PAYMENTS, EVERYTHING)
     for name in chosen:
         if name not in known:
             raise Invalid("types", Reason.of("unknown_type", event_type=name[:80], wildcard=ALL_PAYMENTS))

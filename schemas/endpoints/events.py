@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from dataclasses import dataclass
 
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, Endpoint
 from schemas.endpoints.health import EndpointHealth
+from schemas.event_ids import event_id_of
 from schemas.reasons import Reason, english
 from schemas.times import rfc3339
 
@@ -36,7 +36,7 @@ def endpoint_event(
     since = trouble.failing_since or now
     parts = (endpoint.merchant, endpoint.id, kind, str(round(since * 1000)))
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
-    identity = "evt_" + base64.b32encode(digest[:20]).decode().lower()
+    identity = event_id_of(digest)
     data = {
         "merchant": endpoint.merchant,
         "endpoint": endpoint.id,

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.endpoints.endpoint import ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES, Endpoint, wants
+from schemas.endpoints.endpoint import EVENT_TYPES, EVERYTHING, Endpoint, wants
 
 Only = Literal["undelivered", "dead", "all"]
 
@@ -57,7 +57,7 @@ def recipients(
     """The endpoints that a replay sends something to. `with_sandbox` are the merchants that include payments of test
     channels."""
     chosen = selection.types or (EVERYTHING,)
-    asked = [name for name in (*PAYMENT_TYPES, *ENDPOINT_TYPES) if wants(chosen, name)]
+    asked = [name for name in EVENT_TYPES if wants(chosen, name)]
     found = (
         Recipient(
             one.id, one.merchant, tuple(name for name in asked if wants(one.types, name)), one.merchant in with_sandbox

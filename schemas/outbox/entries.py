@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from schemas.endpoints.delivery_id import delivery_id_of
+
 
 @dataclass(frozen=True, slots=True)
 class Notification:
@@ -132,7 +134,7 @@ class Delivery:
     @property
     def id(self) -> str:
         """The id that operators see."""
-        return f"{self.event}.{self.endpoint}"
+        return delivery_id_of(self.event, self.endpoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from schemas.payments.facts import Fact, FactKind, Facts, cancelled_amount
-from schemas.payments.history_entries import CancellableTotals
+from schemas.payments.history_entries import CancellableTotals, uncancelled
 from schemas.payments.refunds import UNLISTED
 from schemas.payments.snapshot import ZERO, Snapshot
 from schemas.times import rfc3339
@@ -60,6 +60,13 @@ class CancellationRequest:
 def open_ids(requests: Iterable[CancellationRequest]) -> list[str]:
     """The ids of the open requests."""
     return [request.id for request in requests if request.state == "open"]
+
+
+def left_after_requests(snapshot: Snapshot, requests: Iterable[CancellationRequest]) -> Decimal:
+    """What can still be cancelled, as i'mport shows it now, in the currency's major unit. Unsettled requests count as
+    cancelled; those of unknown amount count as nothing."""
+    unsettled = (request.amount or ZERO for request in requests if request.state in UNSETTLED)
+    return max(uncancelled(snapshot, snapshot.cancel_amount) - sum(unsettled, ZERO), ZERO)
 
 
 def requested_fact(request: CancellationRequest) -> Fact:

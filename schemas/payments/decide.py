@@ -27,7 +27,7 @@ from schemas.payments.facts import ExpectedAmount, Fact, FactKind, Facts, Status
 from schemas.payments.history_entries import uncancelled
 from schemas.payments.refunds import repeated_cancellations
 from schemas.payments.retractions import PossibleRetraction, confirmed_snapshot, contradicted
-from schemas.payments.snapshot import ZERO, Snapshot
+from schemas.payments.snapshot import Snapshot
 from schemas.reasons import Reason
 from schemas.retry_schedule import until_next
 
@@ -189,12 +189,7 @@ def left_to_cancel(record: Record, *, minus_requests: bool = True) -> Decimal:
 
     A cancellation that i'mport took back no longer counts. Unsettled requests count as cancelled if ``minus_requests``.
     """
-    snapshot = _latest(record)
-    rest = uncancelled(snapshot, snapshot.cancel_amount)
-    if not minus_requests:
-        return rest
-    unsettled = (row.amount for row in record.requests if row.state in cancellations.UNSETTLED)
-    return max(rest - sum((amount for amount in unsettled if amount is not None), ZERO), ZERO)
+    return cancellations.left_after_requests(_latest(record), record.requests if minus_requests else ())
 
 
 def _unexplained(

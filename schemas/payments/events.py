@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import orjson
 
 from schemas import wire
+from schemas.event_ids import event_id_of
 from schemas.payments.facts import Fact, FactKind, Status
 from schemas.payments.snapshot import Snapshot
 from schemas.times import rfc3339
@@ -74,7 +74,7 @@ class Event:
 def event_id(merchant: str, imp_uid: str, fact_key: str) -> str:
     """The id of a fact's event: the same in every ledger that finds the fact."""
     digest = hashlib.sha256(f"{merchant}\0{imp_uid}\0{fact_key}".encode()).digest()
-    return "evt_" + base64.b32encode(digest[:20]).decode().lower()
+    return event_id_of(digest)
 
 
 def event_type(fact: Fact) -> str:

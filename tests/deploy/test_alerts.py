@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.thresholds import FAR_BEHIND, LATE
 from tests.support.headings import anchor
 from tests.support.processes import ROOT
 
@@ -41,6 +42,19 @@ def test_each_alert_is_tried_with_and_without_trouble() -> None:
     firing = re.findall(r"- alertname: (\w+)\n +eval_time: \w+\n +exp_alerts:\n +- exp_labels:", cases)
     assert set(silent) == set(firing) == set(ALERTS)
     assert Counter(ALERTS).most_common(1)[0][1] == 1
+
+
+@pytest.mark.parametrize(
+    ("gauge", "limit"),
+    [
+        ("relay_oldest_look_seconds", LATE),
+        ("relay_oldest_delivery_seconds", LATE),
+        ("relay_history_behind_seconds", FAR_BEHIND),
+    ],
+)
+def test_alerts_fire_when_console_and_doctor_warn(gauge: str, limit: float) -> None:
+    """The limits that all three share are the same."""
+    assert re.findall(rf"\({gauge}\) > (\d+)", RULES) == [f"{limit:.0f}"]
 
 
 @pytest.mark.parametrize("comparison", ["== 0", "> 0.8", "> 60"])

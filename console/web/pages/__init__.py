@@ -1,1 +1,1 @@
-"""The pages, a subject a file: each calls operations, reads the ledger, and names its template."""
+"""The pages, a subject a file: each calls operations and names its template."""

@@ -18,10 +18,10 @@ from console.resources.deliveries import DeliveryListing
 from console.web import addresses
 from console.web.curl import command
 from console.web.refusals import failed
-from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit, urls_of
 from ledger.deliveries import DeliveryView
 from schemas import wire
-from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
+from schemas.endpoints.endpoint import EVENT_TYPES
 from schemas.endpoints.signature import signed_headers
 from schemas.endpoints.states import DeliveryState
 from schemas.errors import NotFound, RelayError
@@ -31,7 +31,6 @@ from schemas.payments.events import CallbackBody
 log = structlog.get_logger()
 
 STATES = get_args(DeliveryState)
-TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
 _FILTERS = ("state", "endpoint", "event", "merchant", "type")
 
 
@@ -52,15 +51,14 @@ async def deliveries(visit: Visit) -> PageResult:
         visit.merchants(),
     )
     listed = visit.listed(page, *_FILTERS)
-    urls = {row.endpoint.id: row.endpoint.url for row in endpoints}
     is_whole = not any(visit.query(name) for name in _FILTERS if name != "merchant")
     values = {
         **listed,
         "states": STATES,
         "endpoints": endpoints,
-        "urls": urls,
+        "urls": urls_of(endpoints),
         "merchants": merchants,
-        "types": TYPES,
+        "types": EVENT_TYPES,
         "count": await visit.count("deliveries", query, query.merchant) if is_whole else None,
     }
     return View("deliveries", values, live=() if listed["paged"] else ("deliveries",))

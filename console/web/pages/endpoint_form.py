@@ -12,13 +12,14 @@ from console.resources.endpoint_models import EndpointIn, EndpointPatch
 from console.web.forms import Form, filled
 from console.web.pages.endpoints import address
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
-from schemas.endpoints.endpoint import ALL_PAYMENTS, ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES
+from schemas.endpoints.endpoint import ALL_PAYMENTS, EVENT_TYPES, EVERYTHING
 from schemas.errors import Invalid, NotFound
 from schemas.reasons import Reason
+from schemas.webhook_address import DEFAULT_MERCHANT
 
-TYPES = (ALL_PAYMENTS, EVERYTHING, *PAYMENT_TYPES, *ENDPOINT_TYPES)
+TYPES = (ALL_PAYMENTS, EVERYTHING, *EVENT_TYPES)
 _NEW: dict[str, Any] = {
-    "merchant": "default",
+    "merchant": DEFAULT_MERCHANT,
     "url": "",
     **{name: field.default for name, field in EndpointIn.model_fields.items() if not field.is_required()},
 }
@@ -35,7 +36,7 @@ async def create(visit: Visit) -> PageResult:
     fields = {"merchant": visit.form.get("merchant"), **_fields(visit.form)}
     try:
         given = visit.validated(EndpointIn, fields)
-        created, _ = await create_endpoint(visit.context, given.model_dump())
+        created = await create_endpoint(visit.context, given.model_dump())
     except (InvalidFields, Invalid, NotFound) as error:
         return await _form(visit, {**_NEW, **fields}, _errors(error))
     return Redirect(f"/endpoints/{created.endpoint.id}", "endpoint_created", made=created.endpoint.id)
@@ -70,7 +71,7 @@ async def _form(visit: Visit, endpoint: dict[str, Any], errors: dict[str, Reason
     merchants = await visit.merchants()
     values = {
         "endpoint": endpoint,
-        "merchants": merchants if "default" in merchants else ["default", *merchants],
+        "merchants": merchants if DEFAULT_MERCHANT in merchants else [DEFAULT_MERCHANT, *merchants],
         "types": TYPES,
         "errors": errors,
         "is_new": "id" not in visit.request.path_params,

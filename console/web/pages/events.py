@@ -11,13 +11,12 @@ from console.operations.explain_delivery import explain
 from console.operations.read_deliveries import deliveries_of_events
 from console.operations.read_events import event_view, find_event, list_events
 from console.resources.events import EventListing
-from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
-from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
+from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit, urls_of
+from schemas.endpoints.endpoint import EVENT_TYPES
 from schemas.payments.buyer_masking import has_private
 
 log = structlog.get_logger()
 
-TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
 _FILTERS = ("merchant", "imp_uid", "type", "since", "until")
 _MOST_ENDPOINTS = 50
 _MOST_DELIVERIES = 10_000
@@ -40,7 +39,7 @@ async def events(visit: Visit) -> PageResult:
     listed = visit.listed(page, *_FILTERS)
     is_whole = query.imp_uid is None and query.type is None
     count = await visit.count("events", query, query.merchant) if is_whole else None
-    values = {**listed, "merchants": merchants, "types": TYPES, "count": count}
+    values = {**listed, "merchants": merchants, "types": EVENT_TYPES, "count": count}
     return View("events", values, live=() if listed["paged"] else ("events",))
 
 
@@ -71,7 +70,7 @@ async def _page(visit: Visit, *, unmasked: bool) -> View:
     values = {
         "event": found,
         "explained": explained,
-        "urls": {row.endpoint.id: row.endpoint.url for row in endpoints},
+        "urls": urls_of(endpoints),
         "others": [delivery for delivery in sent if delivery.endpoint not in ids][:MOST_ROWS],
         "unmasked": unmasked,
         "private": has_private(found.body),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from console.http.models import OfMerchant
-from console.operations.wait_for_history import wait_for_history
+from console.operations.read_figures import read_figures
 from console.web.figure_charts import LATENCY_NAMES, by_endpoint, by_method, by_status, refunds, without_webhook
-from console.web.visit import PageResult, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, View, Visit, urls_of
 
 DAYS = 30
 
@@ -19,8 +19,7 @@ async def figures(visit: Visit) -> PageResult:
     today = datetime.fromtimestamp(visit.clock.now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
     since, until = today - timedelta(days=DAYS - 1), today + timedelta(days=1)
     offset = round((today.utcoffset() or timedelta()).total_seconds())
-    await wait_for_history(visit.context)
-    found = await visit.context.history.figures(since.timestamp(), until.timestamp(), merchant=merchant, offset=offset)
+    found = await read_figures(visit.context, since.timestamp(), until.timestamp(), merchant=merchant, offset=offset)
     endpoints, merchants = await visit.endpoints(merchant), await visit.merchants()
     days = [(since + timedelta(days=number)).date() for number in range(DAYS)]
     lost, received = without_webhook(
@@ -37,7 +36,7 @@ async def figures(visit: Visit) -> PageResult:
         "received": received,
         "endpoints": by_endpoint(found.endpoints),
         "latencies": LATENCY_NAMES,
-        "urls": {row.endpoint.id: row.endpoint.url for row in endpoints},
+        "urls": urls_of(endpoints),
     }
     return View("figures", values)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from console.operations.read_endpoints import EndpointView
 from console.operations.read_merchants import newest_merchants
 from console.operations.read_payments import PaymentView, list_payments
-from console.operations.read_stats import read_stats
+from console.operations.read_stats import read_minutes, read_stats
 from console.web.alerts import alerts
 from console.web.charts import Chart, columns
 from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
@@ -32,7 +32,7 @@ async def overview(visit: Visit) -> PageResult:
         visit.endpoints(),
         newest_merchants(visit.context, MOST_ROWS),
         _pending(visit),
-        visit.context.ledger.minutes(count),
+        read_minutes(visit.context, count),
     )
     refused = sum(minute.refused for minute in past[-60:])
     values = {
@@ -66,8 +66,9 @@ def _chart(visit: Visit, past: Sequence[Minute], name: str, size: int) -> Chart:
 
 
 def _worst_first(row: EndpointView) -> tuple[int, float]:
-    trouble = 0 if row.state == "disabled" else 1 if row.breaker != "closed" else 2
-    return trouble, 1.0 if row.success_rate is None else row.success_rate
+    health = row.stored
+    trouble = 0 if health.state == "disabled" else 1 if health.breaker != "closed" else 2
+    return trouble, 1.0 if health.success_rate is None else health.success_rate
 
 
 PAGES = (PageRoute("/", overview),)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 
 from console.http.models import OfMerchant
-from console.operations.read_payments import PaymentView
 from console.operations.trace_payment import trace_payment
 from console.web import addresses
 from console.web.timeline import timeline, undelivered
-from console.web.visit import PageResult, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, View, Visit, urls_of
 from schemas.payments.buyer_masking import has_private
-from schemas.payments.history_entries import uncancelled
-from schemas.payments.snapshot import Snapshot
 
 
 async def payment(visit: Visit) -> PageResult:
@@ -37,9 +33,9 @@ async def payment_page(visit: Visit, *, unmasked: bool) -> View:
         "total": len(deliveries),
         "event_count": len(trace.events),
         "refresh": trace.refresh,
-        "urls": {row.endpoint.id: row.endpoint.url for row in endpoints},
+        "urls": urls_of(endpoints),
         "reported_uid": next((row.merchant_uid for row in trace.notifications if row.merchant_uid), None),
-        "left": _left(trace.payment),
+        "left": trace.payment and trace.payment.left_to_cancel,
         "unmasked": unmasked,
         "private": any(has_private(row.extra) for row in trace.notifications),
         "truncated": trace.truncated,
@@ -55,19 +51,6 @@ def payment_key(visit: Visit) -> tuple[str, str]:
 def address(visit: Visit) -> str:
     """The address of this payment's page."""
     return addresses.payment(visit.part("merchant"), visit.part("imp_uid"))
-
-
-def _left(payment: PaymentView | None) -> Decimal | None:
-    """What is left to cancel of an approved payment, as i'mport shows it now; None if nothing is."""
-    if payment is None:
-        return None
-    stored = payment.stored
-    if stored.status not in ("paid", "partially_cancelled", "cancellation_pending") and not stored.contradicts:
-        return None
-    snapshot = Snapshot.parse(payment.snapshot)
-    if snapshot.status not in ("paid", "cancelled"):
-        return None  # a deposit was taken back, so i'mport considers the payment unpaid
-    return uncancelled(snapshot, snapshot.cancel_amount) or None
 
 
 PAGES = (PageRoute("/payments/{merchant}/{imp_uid}", payment),)

@@ -7,7 +7,7 @@ from typing import Any
 
 from console.http import acts
 from console.http.requests import InvalidFields
-from console.operations.read_stats import read_stats
+from console.operations.read_stats import read_loss_rate
 from console.operations.reconcile import list_reconciliations, start_reconciliation
 from console.resources.reconciliations import ReconciliationIn, ReconciliationListing
 from console.web.forms import filled
@@ -37,13 +37,13 @@ async def begin(visit: Visit) -> PageResult:
 
 async def _page(visit: Visit, chosen: dict[str, Any], *, error: Reason | None = None, status: int = 200) -> View:
     query = visit.listing(ReconciliationListing)
-    page, merchants, stats = await asyncio.gather(
-        list_reconciliations(visit.context, query.part), visit.merchants(), read_stats(visit.context)
+    page, merchants, loss_rate = await asyncio.gather(
+        list_reconciliations(visit.context, query.part), visit.merchants(), read_loss_rate(visit.context)
     )
     values = {
         **visit.listed(page),
         "merchants": merchants,
-        "loss_rate": stats.webhook_loss_rate,
+        "loss_rate": loss_rate,
         "chosen": chosen,
         "error": error,
     }

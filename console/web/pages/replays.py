@@ -14,12 +14,11 @@ from console.web import addresses
 from console.web.forms import Form, filled
 from console.web.refusals import reason
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
-from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
+from schemas.endpoints.endpoint import EVENT_TYPES
 from schemas.endpoints.replay_selection import Only
 from schemas.errors import RelayError
 from schemas.reasons import Reason
 
-TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
 _FIELDS = ("merchant", "endpoint", "only", "since", "until", "rate", "include_silent")
 
 
@@ -66,7 +65,7 @@ async def _page(
         **visit.listed(page),
         "endpoints": endpoints,
         "merchants": merchants,
-        "types": TYPES,
+        "types": EVENT_TYPES,
         "onlys": get_args(Only),
         "chosen": chosen,
         "matched": matched,

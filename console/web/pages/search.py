@@ -11,8 +11,10 @@ from console.operations.search_history import Found, search_history
 from console.web import addresses
 from console.web.visit import PAGE_SIZE, PageResult, PageRoute, Redirect, View, Visit
 from history.pages import PageRequest
+from schemas import event_ids
 from schemas.errors import HistoryUnavailable
 from schemas.payments.snapshot import IMP_UID
+from schemas.webhook_address import DEFAULT_MERCHANT
 
 
 async def search(visit: Visit) -> PageResult:
@@ -20,7 +22,7 @@ async def search(visit: Visit) -> PageResult:
     wanted, cursor = visit.query("q"), visit.query("cursor")
     if not wanted:
         return Redirect("/payments")
-    if wanted.startswith("evt_"):
+    if wanted.startswith(event_ids.PREFIX):
         return Redirect(f"/{'deliveries' if '.' in wanted else 'events'}/{addresses.path_part(wanted)}")
     if wanted.startswith("ep_"):
         return Redirect(f"/endpoints/{addresses.path_part(wanted)}")
@@ -59,7 +61,7 @@ async def _without_history(visit: Visit, wanted: str) -> str | None:
     """The page of a payment that the ledger has, while history is away."""
     if not IMP_UID.fullmatch(wanted):
         return None
-    merchants = dict.fromkeys(["default", *await visit.merchants()])
+    merchants = dict.fromkeys([DEFAULT_MERCHANT, *await visit.merchants()])
     found = await asyncio.gather(*(find_payment(visit.context, merchant, wanted) for merchant in merchants))
     named = [payment for payment in found if payment is not None]
     return addresses.payment(named[0].stored.merchant, wanted) if len(named) == 1 else None

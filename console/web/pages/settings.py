@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from console.operations.read_stats import read_durability
 from console.operations.token_uses import list_tokens
 from console.web.visit import PageResult, PageRoute, View, Visit
 from runtime import setting_values
@@ -48,7 +49,7 @@ async def settings(visit: Visit) -> PageResult:
     others = tuple(name for name in Settings.model_fields if name not in listed)
     groups = {**_GROUPS, **({"others": others} if others else {})}
     shown = {group: [_setting(current, name) for name in names] for group, names in groups.items()}
-    durability = await visit.context.ledger.durability()
+    durability = await read_durability(visit.context)
     tokens = await list_tokens(visit.context, read_only=visit.read_only)
     return View("settings", {"groups": shown, "durability": durability, "tokens": tokens})
 

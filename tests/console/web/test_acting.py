@@ -222,6 +222,20 @@ async def test_what_is_unpaid_for_iamport_cannot_be_cancelled(reader: Reader, co
     assert form not in (await reader.open("/payments/default/imp_1")).text
 
 
+async def test_only_what_can_be_cancelled_is_offered(reader: Reader, console: Console) -> None:
+    """The page subtracts requests that wait for their result, as the cancellation itself does."""
+    await set_up(console)
+    page, english = "/payments/default/imp_1", {"accept-language": "en"}
+    assert "all that is left: 1,004 KRW" in (await reader.open(page, headers=english)).text
+    await reader.send(f"{page}/cancel", {"sure": "1", "record_only": "1", "amount": "1000"})
+    assert "all that is left: 4 KRW" in (await reader.open(page, headers=english)).text
+    answer = await reader.send(f"{page}/cancel", {"sure": "1", "record_only": "1", "amount": "4"})
+    assert "did not work" not in (await reader.open(answer.headers["location"], headers=english)).text
+    text = (await reader.open(page, headers=english)).text
+    assert "Nothing is left to cancel" in text
+    assert f'action="{page}/cancel"' not in text
+
+
 async def test_a_cancellation_is_noted_and_rejected(reader: Reader, console: Console) -> None:
     """Without a tick nothing is done; noted, it is open on the page, where it can be closed."""
     await set_up(console)

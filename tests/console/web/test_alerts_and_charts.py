@@ -23,6 +23,7 @@ from ledger.acl import AclProblem
 from ledger.acl_watch import RedisStatus
 from ledger.deliveries import DeliveryView
 from ledger.durability import Durability
+from ledger.endpoints import RegisteredEndpoint
 from ledger.heartbeats import Worker
 from ledger.memory import Memory
 from ledger.merchants import Merchant
@@ -65,7 +66,7 @@ def worker(*, quiet: bool = False, trouble: Reason | None = None) -> Worker:
 def endpoint(*, state: Any = "enabled", breaker: str = "closed", disabled_reason: Reason | None = None) -> EndpointView:
     """An endpoint that is well, but for this."""
     registered = Endpoint(id="ep_1", merchant="m", url="https://shop", disabled_reason=disabled_reason)
-    return EndpointView(registered, state, 1.0, breaker, None, ())
+    return EndpointView(RegisteredEndpoint(registered, state, 1.0, breaker, 0, None, None), ())
 
 
 def merchant(name: str, trouble: Reason | None = None) -> MerchantView:
