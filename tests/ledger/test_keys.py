@@ -87,7 +87,7 @@ async def _lose(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     (lease,) = (await ledger.jobs.claim(REWRITE)).leases
     while await ledger.rewriting.step():
         await keys.see()
-        await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)  # it is recorded
+        await ledger.outbox.trim_all({0: (await ledger.outbox.state_of(0)).last})  # it is recorded
     await ledger.jobs.settle(lease, next_in=None)
 
 
@@ -104,7 +104,7 @@ async def _start(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     used = (await driver.redis.info("memory"))["used_memory"]
     await driver.redis.config_set("maxmemory", int(used / 0.97))
     await ledger.sweep("me")
-    await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)
+    await ledger.outbox.trim_all({0: (await ledger.outbox.state_of(0)).last})
     await keys.see()
     await driver.redis.config_set("maxmemory", 0)
     await ledger.sweep("me")

@@ -218,7 +218,7 @@ class Driver:
 
     async def tidy(self, older_than: float) -> int:
         """One step of retention, with a history that has everything."""
-        await self.ledger.outbox.trim((await self.ledger.outbox.state_of(0)).last)
+        await self.ledger.outbox.trim_all({0: (await self.ledger.outbox.state_of(0)).last})
         return await self.ledger.retention.tidy(older_than=older_than)
 
     async def state(self, delivery: ClaimedDelivery) -> str:
