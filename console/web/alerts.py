@@ -23,7 +23,7 @@ STALE_CANCELLATION = 7 * 86400.0
 RECENT = 86400.0
 """Seconds for which a refused webhook body is mentioned."""
 
-_ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
+_ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1}
 
 
 @dataclass(frozen=True, slots=True)
