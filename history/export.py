@@ -26,7 +26,7 @@ from schemas.compression import decompress
 from schemas.errors import Invalid
 from schemas.outbox.entries import Event, Notification, Payment
 from schemas.reasons import Reason
-from schemas.times import rfc3339
+from schemas.times import YEAR_10000, rfc3339
 
 What = Literal["payments", "events", "deliveries", "notifications"]
 Format = Literal["ndjson", "csv"]
@@ -306,4 +306,4 @@ def _time(at: int | None) -> str | None:
 
 
 def _seconds(value: Any) -> int | None:
-    return value * 1000 if isinstance(value, int) and 0 < value < 253_402_300_800 else None
+    return value * 1000 if isinstance(value, int) and 0 < value < YEAR_10000 else None

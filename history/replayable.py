@@ -11,8 +11,9 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import AnyRow, Place, ms, oldest, place
+from history.pages import AnyRow, Place, oldest, place
 from schemas.endpoints.replay_selection import Only, Recipient, Selected, Selection
+from schemas.times import ms
 
 SLOW = 60.0
 """Seconds that counting may take: it reads every event."""
