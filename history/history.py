@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history import write as writing
 from history.batch import Packed, gather
-from history.connection import Database, open_database, trouble
+from history.connection import PATIENCE, Database, open_database, trouble
 from history.deliveries import Deliveries
 from history.events import Events
 from history.export import Exports
@@ -133,17 +133,17 @@ class History:
         """How far an outbox was recorded: the id of its last entry, `0-0` before the first."""
         return (await self.places([outbox]))[outbox]
 
-    async def places(self, outboxes: Sequence[str]) -> dict[str, str]:
+    async def places(self, outboxes: Sequence[str], patience: float = PATIENCE) -> dict[str, str]:
         """How far several outboxes were recorded."""
-        return (await self.standing(outboxes)).places
+        return (await self.standing(outboxes, patience)).places
 
-    async def standing(self, outboxes: Sequence[str]) -> Standing:
+    async def standing(self, outboxes: Sequence[str], patience: float = PATIENCE) -> Standing:
         """How far some outboxes were recorded, and the ledger whose history this is, as of one moment."""
         table, about = tables.place, tables.about
         recorded = select(literal("place").label("what"), table.c.outbox, table.c.place)
         owner = select(literal("owner"), about.c.name, about.c.value).where(about.c.name == "ledger")
         asked = union_all(recorded.where(table.c.outbox.in_(outboxes)), owner)
-        found = await self._database.read(lambda connection: connection.execute(asked).all())
+        found = await self._database.read(lambda connection: connection.execute(asked).all(), patience)
         places = {outbox: place for what, outbox, place in found if what == "place"}
         owners = (name for what, _, name in found if what == "owner")
         return Standing(next(owners, None), dict.fromkeys(outboxes, writing.START) | places)
