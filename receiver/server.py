@@ -22,9 +22,10 @@ from receiver.known_merchants import KnownMerchants
 from receiver.limiter import RateLimiter
 from receiver.merchant_cache import MerchantCache
 from receiver.metrics import ReceiverMetrics
+from receiver.no_spool import NoSpool
 from receiver.redis_watch import RedisWatch
 from receiver.source_address import SourceAddresses
-from receiver.spool import FileSpool, NoSpool
+from receiver.spool import FileSpool
 from receiver.spool_report import SpoolReport
 from receiver.webhook_log import WebhookLog
 from receiver.webhooks import WebhookHandler
