@@ -108,7 +108,7 @@ async def _start(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await keys.see()
     await driver.redis.config_set("maxmemory", 0)
     await ledger.sweep("me")
-    await ledger.refresh_lane.mark_dirty("shop", "imp_1", due_in=2)  # sooner than it means to sweep
+    await driver.plan("imp_1", 2, "shop")  # sooner than it means to sweep
 
 
 async def _refresh(ledger: Ledger, driver: Driver, keys: Keys) -> None:
@@ -117,7 +117,7 @@ async def _refresh(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await driver.accept("imp_escrow", extra=change)
     await driver.accept("imp_reported", status="cancelled", cancellation_id="c9")
     await driver.accept("imp_unverified", source="198.51.100.7", verified=False)
-    await ledger.refresh_lane.mark_dirty("default", "imp_silent", silent=True)
+    await driver.mark_silently("imp_silent")
     await keys.see()
     stalled, hidden, gone, silent = await driver.claim()
     ledger.leases.hold([stalled.lease])

@@ -94,7 +94,7 @@ async def test_every_endpoint_that_wants_it(driver: Driver, replays: ReplayDrive
 
 async def test_silent_events_only_on_request(driver: Driver, replays: ReplayDriver) -> None:
     """What was recorded without delivery is sent only where it is asked for."""
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
+    await driver.mark_silently()
     claimed = await driver.claim_one()
     await driver.commit(claimed, paid("imp_1"))
     await driver.subscribe("ep_1")

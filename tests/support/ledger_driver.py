@@ -12,6 +12,7 @@ from ledger.delivery_lane import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.endpoint_rows import dump_places
 from ledger.keys import Lane, cell_of, cell_prefix
 from ledger.leases import Lease
+from ledger.reconciliations import Difference, Reconciliation
 from ledger.refresh_lane import ClaimedPayment, Outcome
 from schemas import wire
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Retry, Verdict
@@ -152,6 +153,20 @@ class Driver:
         """Lease the only payment that is due."""
         (claimed,) = await self.claim(lane)
         return claimed
+
+    async def mark_silently(self, imp_uid: str = "imp_1", merchant: str = "default") -> None:
+        """A reconciliation by hand that delivers nothing finds a payment."""
+        run = Reconciliation("rec_silent", merchant, 0, 1, deliver=False)
+        await self.ledger.reconciliations.mark_found(run, {imp_uid: Difference(missing=False, silent=True)})
+
+    async def plan(self, imp_uid: str, due_in: float, merchant: str = "default", *, silent: bool = False) -> None:
+        """Make a payment due in ``due_in`` seconds; no other payment of its merchant is due now."""
+        if silent:
+            await self.mark_silently(imp_uid, merchant)
+        else:
+            await self.ledger.refresh_lane.mark_dirty(merchant, imp_uid)
+        claimed = await self.claim_one(REFRESH._replace(name=merchant))
+        await self.ledger.refresh_lane.postpone(claimed, "again", due_in=due_in)
 
     def decide(self, claimed: ClaimedPayment, snapshot: Snapshot, record: Record | None = None) -> Change:
         """What a look changes."""
