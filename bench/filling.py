@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from history import History
 from history.batch import Packed
+from history.write import Move
 from sandbox.blank_payment import blank_payment
 from schemas import wire
 from schemas.outbox import entries as e
@@ -87,7 +88,7 @@ async def fill(history: History, payments: int, *, first: int = 0, batch: int = 
         entries: list[Packed] = [(pack(one), b"") for n in numbers for one in way(n, rng.choice(some))]
         after = await history.place(OUTBOX)
         before = time.process_time()
-        if not await history.record(OUTBOX, after=after, upto=f"{begin + 1}-0", entries=entries):
+        if not await history.record_all([Move(OUTBOX, after, f"{begin + 1}-0")], entries):
             raise RuntimeError("somebody else records into this history")
         used += time.process_time() - before
     return used

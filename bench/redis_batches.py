@@ -115,7 +115,7 @@ async def _whole_way(ledger: Ledger, names: Sequence[str]) -> None:
                 for one, attempt in zip(deliveries, answered, strict=True)
             )
         )
-    await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)
+    await ledger.outbox.trim_all({0: (await ledger.outbox.state_of(0)).last})
 
 
 def _webhook(name: str) -> Notification:

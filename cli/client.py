@@ -96,6 +96,16 @@ class RelayClient:
             raise CallFailed(_problem_text(answer), answer.status_code)
         return wire.loads(answer.content) if answer.content else None
 
+    def all(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """All rows of a list, page by page. Raises `CallFailed`."""
+        cursor: str | None = None
+        while True:
+            page = self.call("GET", path, limit=200, cursor=cursor, **query)
+            yield from page["data"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request. Raises `CallFailed` if no answer comes."""
         try:

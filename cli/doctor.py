@@ -74,9 +74,9 @@ def examine(api: RelayClient, *, test_endpoints: bool) -> Iterator[Finding]:
         advice = "run `relay doctor` again when history can be read: it lists them"
         yield Finding("merchants and endpoints", "warning", "not checked", advice)
         return
-    for merchant in _all(api, "/v1/merchants"):
+    for merchant in api.all("/v1/merchants"):
         yield _merchant(api, merchant["merchant"], merchant["tier"])
-    for endpoint in _all(api, "/v1/endpoints"):
+    for endpoint in api.all("/v1/endpoints"):
         yield _endpoint(api, endpoint, stats, test=test_endpoints)
 
 
@@ -163,13 +163,3 @@ async def _ask_redis(settings: Settings) -> list[Finding]:
     return found + [
         ledger_or_queue(trouble.of, str(trouble)) for trouble in (seen.ledger, seen.queue) if trouble is not None
     ]
-
-
-def _all(api: RelayClient, path: str) -> Iterator[dict[str, Any]]:
-    cursor: str | None = None
-    while True:
-        page = api.call("GET", path, limit=200, cursor=cursor)
-        yield from page["data"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return

@@ -119,21 +119,11 @@ def _machine() -> str:
 
 def _delete_of_killed_runs(api: RelayClient, merchant: str) -> None:
     """Deletes the endpoints of killed runs on this machine: the relay would call them for days."""
-    for endpoint in _endpoints(api, merchant):
+    for endpoint in list(api.all("/v1/endpoints", merchant=merchant)):
         pid = endpoint["description"].rpartition(" ")[2]
         if pid.isdecimal() and endpoint["description"] == _description(int(pid)) and not _is_running(int(pid)):
             api.call("DELETE", f"/v1/endpoints/{path_part(endpoint['id'])}")
             print(f"relay: {endpoint['id']} of a killed run is deleted", file=sys.stderr)
-
-
-def _endpoints(api: RelayClient, merchant: str) -> list[dict[str, Any]]:
-    """All endpoints of a merchant."""
-    page = api.call("GET", "/v1/endpoints", merchant=merchant, limit=200)
-    found = list(page["data"])
-    while page["next_cursor"] is not None:
-        page = api.call("GET", "/v1/endpoints", merchant=merchant, limit=200, cursor=page["next_cursor"])
-        found += page["data"]
-    return found
 
 
 def _is_running(pid: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import Json, print_json, terminal
+from cli.stores import stores
 from runtime.settings import Settings
 from runtime.version import relay_version
 from schemas.errors import BadSetting, RelayError
@@ -72,21 +73,11 @@ def migrate(
 
 
 async def _migrate(settings: Settings, *, only_plan: bool) -> Plan:
-    from history import History  # imported here, as they would double the time of `relay --help`
-    from ledger import Ledger
-    from runtime.encryption import Sealer
-
-    ledger = Ledger.of(settings)
-    history = History.connect(settings.history_url)
-    try:
+    async with stores(settings) as (ledger, history, sealer):
         found = await _plan(ledger, history)
         if not only_plan:
-            sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
             await ledger.open_with(history, sealer)
         return found
-    finally:
-        await history.close()
-        await ledger.close()
 
 
 async def _plan(ledger: Ledger, history: History) -> Plan:

@@ -10,6 +10,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.output import Json, Yes, confirm, is_interactive, print_json, printable, terminal
+from cli.stores import stores
 from runtime.settings import Settings
 from schemas.errors import BadSetting, RelayError
 from schemas.times import rfc3339
@@ -69,18 +70,8 @@ def restore(
 
 
 async def _restore(settings: Settings, *, begin_anew: bool, show_progress: bool) -> Restored:
-    from history import History  # imported here, as they would double the time of `relay --help`
-    from ledger import Ledger
-    from runtime.encryption import Sealer
-
-    sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
-    ledger = Ledger.of(settings)
-    history = History.connect(settings.history_url)
-    try:
+    async with stores(settings) as (ledger, history, sealer):
         return await _carry_out(settings, ledger, history, sealer, anew=begin_anew, show_progress=show_progress)
-    finally:
-        await history.close()
-        await ledger.close()
 
 
 async def _carry_out(

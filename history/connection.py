@@ -49,10 +49,6 @@ class Database(Protocol):
         """Run a function in a transaction, which writes everything or nothing, and return its result."""
         ...
 
-    async def maintain(self, use: Use[None], patience: float) -> None:
-        """Run a function outside of a transaction, as long as it takes, up to `patience` seconds."""
-        ...
-
     async def close(self) -> None:
         """Close all connections."""
         ...
@@ -86,10 +82,6 @@ class Sqlite:
         """As `Database` says."""
         return await self._run(use, "BEGIN IMMEDIATE", patience)
 
-    async def maintain(self, use: Use[None], patience: float) -> None:
-        """As `Database` says."""
-        await self._run(use, "", patience)
-
     async def close(self) -> None:
         """As `Database` says."""
         await asyncio.to_thread(self._threads.shutdown)
@@ -100,8 +92,7 @@ class Sqlite:
 
         def run() -> T:
             with self._engine.connect() as connection, _stopping_when(abandoned, connection), connection.begin():
-                if begin:
-                    connection.exec_driver_sql(begin)
+                connection.exec_driver_sql(begin)
                 return use(connection)
 
         async with available(patience):

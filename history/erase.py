@@ -1,6 +1,6 @@
 """Erasing a buyer: every row of a payment is rewritten without them.
 
-Queries no longer find the old rows, but the database's files hold them until it is vacuumed (`vacuum`).
+Queries no longer find the old rows, but the database's files hold them until an operator vacuums it: docs/history.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from schemas.payments.erasure import blank_json, blank_object, texts_to_blank
 
 PART = 50
 """Rows that are in memory at once."""
-VACUUMED = (tables.payment, tables.event, tables.shared_object, tables.notification, tables.attempt)
 
 
 def erase_in(connection: Connection, erasure: Erasure) -> None:
@@ -50,16 +49,6 @@ def erase_in(connection: Connection, erasure: Erasure) -> None:
     mine = select(event.c.id).where(_of(event, erasure))
     answered = and_(attempt.c.imp_uid == erasure.imp_uid, attempt.c.event.in_(mine))
     connection.execute(update(attempt).where(answered).values(response=""))
-
-
-def vacuum(connection: Connection) -> None:
-    """Rewrite the files without erased rows, outside of a transaction. This takes as long as copying them, and
-    PostgreSQL locks the tables meanwhile."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(table.name for table in VACUUMED)}")
-    else:
-        connection.exec_driver_sql("VACUUM")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _blank_record(row: AnyRow, erasure: Erasure) -> bytes:

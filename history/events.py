@@ -76,16 +76,6 @@ class Events:
             raise NotFound(Reason.of("not_found", kind="event", id=event_id))
         return found
 
-    async def some(self, event_ids: Sequence[str]) -> Sequence[Event]:
-        """These events, by one query; those that do not exist are left out."""
-
-        def read(connection: Connection) -> Sequence[Event]:
-            rows = connection.execute(select(_T).where(_T.c.id.in_(event_ids))).all()
-            objects = shared_objects(connection, rows)
-            return [whole(row, objects) for row in rows]
-
-        return await self._database.read(read)
-
     async def of_payments(
         self, names: Sequence[tuple[str, str]], *, most: int = 200, patience: float = PATIENCE
     ) -> Mapping[tuple[str, str], Sequence[Event]]:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import ms
+from schemas.times import ms
 
 DAY = 86_400_000
 LATENCIES = (100, 1_000, 10_000, 60_000)

@@ -11,9 +11,8 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history import write as writing
 from history.batch import Packed, gather
-from history.connection import Database, open_database, trouble
+from history.connection import PATIENCE, Database, open_database, trouble
 from history.deliveries import Deliveries
-from history.erase import vacuum
 from history.events import Events
 from history.export import Exports
 from history.figures import Figures, figures
@@ -32,9 +31,6 @@ from runtime.history_url import HistoryUrl
 from schemas.errors import HistoryUnavailable, RefusedEntries
 from schemas.reasons import Reason
 
-SLOW = 3600.0
-"""Seconds that work on all of history may take."""
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -48,14 +44,13 @@ class Standing:
 class History:
     """What happened: recorded from outboxes, read, exported, removed, and put back into a lost ledger.
 
-    record, record_all, place, places,    what a recorder does
-    standing
+    record_all, place, places, standing   what a recorder does
     payments, events, deliveries,         lists, newest first, and single things
     notifications, merchants, endpoints,
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums by day
     replayable                            what a replay sends again
-    retention, vacuum                     how old and erased rows leave
+    retention                             how old rows leave
     restore, whole_payments, owner,
     adopt, is_empty                       whose history this is, and what a lost ledger is put back from
 
@@ -116,10 +111,6 @@ class History:
         """Raise `HistoryUnavailable` if history cannot be read within `patience` seconds."""
         await self._database.read(lambda connection: connection.execute(select(tables.about.c.name)).all(), patience)
 
-    async def record(self, outbox: str, *, after: str, upto: str, entries: Iterable[Packed]) -> bool:
-        """Write entries of one outbox, as `record_all` does."""
-        return await self.record_all([Move(outbox, after, upto)], entries)
-
     async def record_all(self, moves: Sequence[Move], entries: Iterable[Packed]) -> bool:
         """Write entries of some outboxes in one transaction, all or none. Each move covers the entries of one outbox.
 
@@ -142,17 +133,17 @@ class History:
         """How far an outbox was recorded: the id of its last entry, `0-0` before the first."""
         return (await self.places([outbox]))[outbox]
 
-    async def places(self, outboxes: Sequence[str]) -> dict[str, str]:
+    async def places(self, outboxes: Sequence[str], patience: float = PATIENCE) -> dict[str, str]:
         """How far several outboxes were recorded."""
-        return (await self.standing(outboxes)).places
+        return (await self.standing(outboxes, patience)).places
 
-    async def standing(self, outboxes: Sequence[str]) -> Standing:
+    async def standing(self, outboxes: Sequence[str], patience: float = PATIENCE) -> Standing:
         """How far some outboxes were recorded, and the ledger whose history this is, as of one moment."""
         table, about = tables.place, tables.about
         recorded = select(literal("place").label("what"), table.c.outbox, table.c.place)
         owner = select(literal("owner"), about.c.name, about.c.value).where(about.c.name == "ledger")
         asked = union_all(recorded.where(table.c.outbox.in_(outboxes)), owner)
-        found = await self._database.read(lambda connection: connection.execute(asked).all())
+        found = await self._database.read(lambda connection: connection.execute(asked).all(), patience)
         places = {outbox: place for what, outbox, place in found if what == "place"}
         owners = (name for what, _, name in found if what == "owner")
         return Standing(next(owners, None), dict.fromkeys(outboxes, writing.START) | places)
@@ -171,10 +162,6 @@ class History:
     ) -> Figures:
         """Sums of what happened in [since, until), UNIX seconds; days are those `offset` seconds east of UTC."""
         return await figures(self._database, since, until, merchant=merchant, offset=offset)
-
-    async def vacuum(self) -> None:
-        """Rewrite the database's files without erased and removed rows. This takes long, and blocks others."""
-        await self._database.maintain(vacuum, SLOW)
 
     async def owner(self) -> str | None:
         """The ledger whose history this is, None before one has adopted it."""

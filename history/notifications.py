@@ -9,10 +9,11 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import Listing, Page, PageRequest, Place, Walk, ms, of_row, oldest, page, place
+from history.pages import Listing, Page, PageRequest, Place, Walk, of_row, oldest, page, place
 from schemas.errors import NotFound
 from schemas.outbox.entries import Notification
 from schemas.reasons import Reason
+from schemas.times import ms
 
 LISTING = Listing(
     "notifications",

@@ -7,7 +7,6 @@ rows that its filters leave out: it may be shorter than asked for, even empty, a
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -18,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from schemas.errors import Invalid
 from schemas.reasons import Reason
+from schemas.times import ms
 
 FIRST = 4
 """A page of `limit` rows first reads `limit` times this many along an index: enough if most pass its filters."""
@@ -196,11 +196,6 @@ def place(row: AnyRow, at: str) -> Place:
 def of_row(kind: Callable[..., T], row: AnyRow) -> T:
     """The entry of a row: after `n`, a table's columns are the fields of its entries."""
     return kind(*tuple(row)[1:])
-
-
-def ms(at: float) -> int:
-    """A time in ms, rounded up, so that windows keep their edges."""
-    return math.ceil(round(at * 1000, 3))
 
 
 def _cut(listing: Listing, rows: Sequence[AnyRow], limit: int) -> Found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -76,19 +76,9 @@ class Payments:
 
         return await self._database.read(read, patience) if names else {}
 
-    async def order(self, merchant: str, merchant_uid: str) -> Order | None:
-        """What the merchant expects to be paid for an order, None if it gave no amount."""
-        return next(iter(await self.orders(merchant, [merchant_uid])), None)
-
     async def orders(self, merchant: str, merchant_uids: Sequence[str]) -> Sequence[Order]:
         """What the merchant expects to be paid for these orders; those without an amount are left out."""
         expectation = tables.order_expectation
         mine = (expectation.c.merchant == merchant, expectation.c.merchant_uid.in_(merchant_uids))
         asked = select(expectation).where(*mine)
         return await self._database.read(lambda connection: [Order(*row) for row in connection.execute(asked)])
-
-    async def count(self) -> int:
-        """How many payments there are."""
-        return await self._database.read(
-            lambda connection: connection.execute(select(func.count()).select_from(_T)).scalar_one()
-        )

@@ -53,14 +53,6 @@ class Postgresql:
         async with available(patience), self._engine.begin() as connection:
             return await connection.run_sync(use)
 
-    async def maintain(self, use: Use[None], patience: float) -> None:
-        """As `Database` says."""
-        async with available(patience), self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.run_sync(_without_limits)
-            await connection.run_sync(use)
-            await connection.invalidate()  # it no longer has its limits
-
     async def close(self) -> None:
         """As `Database` says."""
         await self._engine.dispose()
@@ -68,10 +60,6 @@ class Postgresql:
 
 def _allow(connection: Connection, seconds: float) -> None:
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
-
-
-def _without_limits(connection: Connection) -> None:
-    connection.exec_driver_sql("SET statement_timeout = 0")
 
 
 def copy_batch(connection: Connection, batch: Batch) -> None:

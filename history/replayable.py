@@ -11,8 +11,9 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import AnyRow, Place, ms, oldest, place
-from schemas.endpoints.replay_selection import Only, Recipient, Selected, Selection
+from history.pages import AnyRow, Place, oldest, place
+from schemas.endpoints.replay_selection import Recipient, Selected, Selection
+from schemas.times import ms
 
 SLOW = 60.0
 """Seconds that counting may take: it reads every event."""
@@ -52,12 +53,12 @@ class Replayable:
         wanted = oldest(_EVENT, "recorded_at", after, most).where(
             *_in_window(selection, until), _EVENT.c.merchant.in_(merchants), _EVENT.c.type.in_(types)
         )
-        rows, states = await self._database.read(_read(wanted))
+        rows, chosen = await self._database.read(_read(wanted, recipients, selection, until))
         selected = tuple(
             Selected(row.id, one.endpoint, row.merchant, row.imp_uid, row.type, row.sequence, place(row, "recorded_at"))
             for row in rows
-            for one in recipients
-            if _gets(one, row) and _is_wanted(selection.only, states.get((row.id, one.endpoint)))
+            for one, numbers in zip(recipients, chosen, strict=True)
+            if row.n in numbers
         )
         return Step(selected, place(rows[-1], "recorded_at") if len(rows) == most else None)
 
@@ -70,21 +71,6 @@ def _types(one: Recipient) -> tuple[str, ...]:
     return one.types
 
 
-def _gets(one: Recipient, row: AnyRow) -> bool:
-    return bool(
-        row.merchant == one.merchant
-        and row.type in one.types
-        and row.about != one.endpoint
-        and (one.include_sandbox or not row.sandbox)
-    )
-
-
-def _is_wanted(only: Only, state: str | None) -> bool:
-    if state == "pending":
-        return False
-    return state == "dead" if only == "dead" else only == "all" or state != "delivered"
-
-
 def _in_window(selection: Selection, until: float) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [_EVENT.c.recorded_at < ms(until)]
     if selection.since is not None:
@@ -94,7 +80,8 @@ def _in_window(selection: Selection, until: float) -> list[ColumnElement[bool]]:
     return found
 
 
-def _count(one: Recipient, selection: Selection, until: float) -> Select[Any]:
+def _conditions(one: Recipient, selection: Selection, until: float) -> list[ColumnElement[bool]]:
+    """What an event must be to be sent to a recipient. The count and the walk both ask for this."""
     mine = and_(
         _DELIVERY.c.imp_uid == _EVENT.c.imp_uid, _DELIVERY.c.event == _EVENT.c.id, _DELIVERY.c.endpoint == one.endpoint
     )
@@ -103,27 +90,30 @@ def _count(one: Recipient, selection: Selection, until: float) -> Select[Any]:
     else:
         kept = ("pending",) if selection.only == "all" else ("pending", "delivered")
         wanted = ~exists().where(mine, _DELIVERY.c.state.in_(kept))
-    about = or_(_EVENT.c.about.is_(None), _EVENT.c.about != one.endpoint)
-    shown = () if one.include_sandbox else (_EVENT.c.sandbox.is_(False),)
-    events = select(func.count()).select_from(_EVENT)
-    return events.where(
+    return [
         *_in_window(selection, until),
         _EVENT.c.merchant == one.merchant,
         _EVENT.c.type.in_(one.types),
-        about,
+        or_(_EVENT.c.about.is_(None), _EVENT.c.about != one.endpoint),
+        *([] if one.include_sandbox else [_EVENT.c.sandbox.is_(False)]),
         wanted,
-        *shown,
-    )
+    ]
 
 
-def _read(wanted: Select[Any]) -> Any:
-    def read(connection: Connection) -> tuple[Sequence[AnyRow], dict[tuple[str, str], str]]:
+def _count(one: Recipient, selection: Selection, until: float) -> Select[Any]:
+    return select(func.count()).select_from(_EVENT).where(*_conditions(one, selection, until))
+
+
+def _read(wanted: Select[Any], recipients: Sequence[Recipient], selection: Selection, until: float) -> Any:
+    """Read events, and for each recipient the numbers `n` of those that it is sent."""
+
+    def read(connection: Connection) -> tuple[Sequence[AnyRow], list[set[int]]]:
         rows = connection.execute(wanted).all()
         if not rows:
-            return rows, {}
-        states = select(_DELIVERY.c.event, _DELIVERY.c.endpoint, _DELIVERY.c.state).where(
-            _DELIVERY.c.imp_uid.in_({row.imp_uid for row in rows}), _DELIVERY.c.event.in_([row.id for row in rows])
-        )
-        return rows, {(event, endpoint): state for event, endpoint, state in connection.execute(states)}
+            return rows, [set() for _ in recipients]
+        # By time, as an index leads to it; other events of the last millisecond may be among them.
+        among = _EVENT.c.recorded_at.between(rows[0].recorded_at, rows[-1].recorded_at)
+        numbers = (select(_EVENT.c.n).where(among, *_conditions(one, selection, until)) for one in recipients)
+        return rows, [set(connection.execute(one).scalars()) for one in numbers]
 
     return read

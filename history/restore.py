@@ -14,9 +14,10 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history.connection import Database, Use
 from history.deliveries import RecordedDelivery, waits, with_attempts
-from history.pages import AnyRow, Place, ms, of_row, oldest, place
+from history.pages import AnyRow, Place, of_row, oldest, place
 from schemas.outbox.entries import Endpoint, Merchant, Notification, Order, Payment, Reconciliation, Replay
 from schemas.reasons import Reason, dump
+from schemas.times import ms
 
 STEP = 500
 """Rows that are read at once."""

@@ -16,8 +16,9 @@ from history import tables
 from history.connection import Database, Use
 from history.deliveries import waits
 from history.erase import remove_in
-from history.pages import AnyRow, Place, ms, oldest, place
+from history.pages import AnyRow, Place, oldest, place
 from schemas.outbox.whole_payment import Name
+from schemas.times import ms
 
 MOST = 200
 """Rows that one step looks at."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
-
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from runtime.authorities import trusted_authorities
+from runtime.proxy_url import ProxyUrl, parse
 from runtime.settings import Settings
 
 CONNECTIONS = 100
@@ -17,10 +16,10 @@ CONNECTIONS = 100
 _KEEPALIVE = 4.0
 
 
-def production_transport(*, proxy: str | None = None) -> httpx.AsyncBaseTransport:
+def production_transport(*, proxy: ProxyUrl | None = None) -> httpx.AsyncBaseTransport:
     """A transport for one event loop, holding at most `CONNECTIONS` connections; close it with ``aclose()``.
 
-    Requests go through ``proxy`` (``http://[user:password@]host:port``) if there is one: to https by CONNECT, to http
+    Requests go through ``proxy`` if there is one: to https by CONNECT, to http
     as whole requests. It keeps no cookies, follows no redirects, ignores the environment's proxy settings and belongs
     to the loop of its first request.
     """
@@ -33,13 +32,11 @@ def production_transport(*, proxy: str | None = None) -> httpx.AsyncBaseTranspor
     return AiohttpTransport(verify=tls, client=session, proxy=None if proxy is None else _proxy(proxy))
 
 
-def _proxy(address: str) -> httpx.Proxy:
-    url = urlsplit(address)
-    auth = None if url.username is None else (unquote(url.username), unquote(url.password or ""))
-    return httpx.Proxy(f"http://{url.netloc.rpartition('@')[2]}", auth=auth)
+def _proxy(url: ProxyUrl) -> httpx.Proxy:
+    return httpx.Proxy(url.address, auth=None if url.user is None else (url.user, url.password))
 
 
 def iamport_transport(settings: Settings) -> httpx.AsyncBaseTransport:
     """The transport to i'mport that the settings ask for."""
     proxy = settings.iamport_proxy
-    return production_transport(proxy=None if proxy is None else proxy.get_secret_value())
+    return production_transport(proxy=None if proxy is None else parse(proxy.get_secret_value()))

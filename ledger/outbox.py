@@ -130,12 +130,8 @@ class Outbox:
         Raises `LedgerUnavailable`."""
         return set(await self._streams.wait(after, seconds))
 
-    async def trim(self, upto: str, cell: int = 0) -> None:
-        """Remove the items of a cell up to a place that history has reached."""
-        await self.trim_all({cell: upto})
-
     async def trim_all(self, upto: Mapping[int, str]) -> None:
-        """The same in several cells."""
+        """Remove the items of each of these cells up to a place that history has reached."""
         raised(list((await self._cells.some("trim_outbox", self._args(upto))).values()))
 
     async def states(self, *stores: Store) -> list[OutboxState]:

@@ -204,19 +204,17 @@ class RefreshLane:
         args = ("", "hidden", dump(reason), 0, round(now * 1000))
         await self._postpone(payment, payment.lease.lane, *args, rejects=reason)
 
-    async def pause(self, lane: Lane, seconds: float, trouble: Reason) -> int:
-        """Pause a merchant's lanes because i'mport fails for it; return its failures in a row."""
-        store = self._cells[lane.cell]
-        return int(await store.run("pause_merchant", lane.name, round(seconds * 1000), dump(trouble)))
+    async def pause(self, lane: Lane, seconds: float, trouble: Reason) -> None:
+        """Pause a merchant's lanes because i'mport fails for it."""
+        await self._cells[lane.cell].run("pause_merchant", lane.name, round(seconds * 1000), dump(trouble))
 
     async def resume(self, lane: Lane) -> None:
         """End a merchant's pause because i'mport answers again: stalled payments are due now."""
         await self._cells[lane.cell].run_and_kick("resume_merchant", lane.name)
 
-    async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, silent: bool = False) -> None:
-        """Mark a payment dirty, due in ``due_in`` seconds; what a ``silent`` refresh finds is not delivered."""
-        args = (merchant, imp_uid, round(due_in * 1000), int(silent))
-        await self._cells.of(merchant).run_and_kick("mark_dirty", *args, durable=True)
+    async def mark_dirty(self, merchant: str, imp_uid: str) -> None:
+        """Mark a payment dirty, due now; what its refresh finds is delivered."""
+        await self._cells.of(merchant).run_and_kick("mark_dirty", merchant, imp_uid, durable=True)
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
         """The record of a payment. Raises `NotFound` before the first refresh that found it."""

@@ -10,7 +10,6 @@ same id, with a share of the rate. Operators see the sum of the parts.
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from ledger.store import Store
 from schemas.endpoints.replay_selection import Only, Selected, Selection
 from schemas.errors import NotFound
 from schemas.reasons import Reason
+from schemas.times import ms
 
 State = Literal["running", "done", "stopped"]
 
@@ -78,12 +78,12 @@ class Replays:
         """Begin a replay; workers do the rest. ``matched`` deliveries were counted for it in each cell that has
         endpoints for it. Raises `LedgerUnavailable`."""
         replay_id = "rpl_" + secrets.token_hex(12)
-        till = "" if selection.until is None else _ms(selection.until)
+        till = "" if selection.until is None else ms(selection.until)
         fields: dict[str, Argument] = {
             "endpoint": selection.endpoint or "",
             "merchant": selection.merchant or "",
             "types": " ".join(selection.types),
-            "since": "" if selection.since is None else _ms(selection.since),
+            "since": "" if selection.since is None else ms(selection.since),
             "asked_until": till,
             "only": selection.only,
             "include_silent": int(selection.include_silent),
@@ -194,11 +194,6 @@ def _budget(rate: float, now: float, before: float | None) -> float:
     one = 1 / rate
     elapsed = max(PACE, one) if before is None else min(now - before, max(_LONGEST_SAVED, one))
     return min(MOST_DELIVERIES, elapsed * rate + 1e-6)
-
-
-def _ms(at: float) -> int:
-    """A time in ms, rounded up, so that windows keep their edges."""
-    return math.ceil(round(at * 1000, 3))
 
 
 def load_replay(replay_id: str, row: Row) -> Replay:

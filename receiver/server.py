@@ -22,9 +22,10 @@ from receiver.known_merchants import KnownMerchants
 from receiver.limiter import RateLimiter
 from receiver.merchant_cache import MerchantCache
 from receiver.metrics import ReceiverMetrics
+from receiver.no_spool import NoSpool
 from receiver.redis_watch import RedisWatch
 from receiver.source_address import SourceAddresses
-from receiver.spool import FileSpool, NoSpool
+from receiver.spool import FileSpool
 from receiver.spool_report import SpoolReport
 from receiver.webhook_log import WebhookLog
 from receiver.webhooks import WebhookHandler
@@ -78,10 +79,39 @@ async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | No
     Raises `BadSetting` for an invalid Redis URL, for a Redis that lacks what the receiver needs, and for a ledger with
     another number of cells. A Redis that is away is no error: it may come back.
     """
-    metrics, merchants = ReceiverMetrics(), KnownMerchants()
-    webhook_log = WebhookLog()
     ledger = Ledger.of(settings)
     spool: Spool = FileSpool(settings.spool_dir) if settings.spool_dir else NoSpool()
+    port = listener.getsockname()[1]
+    app, parts = _assemble(settings, ledger, spool, port, tracer)
+    server = make_server(app)
+    tasks = Background(background(parts), server.end)
+    started = False
+    try:
+        await check_once(partial(_check, ledger), within=START_CHECK_WITHIN)
+        await parts.acceptor.check_redis()
+        collect_less()
+        with tasks.running():
+            started = True
+            log.info("receiver_started", port=port)
+            notify_ready()
+            await server.serve_on(listener)
+        try:
+            await parts.acceptor.report_refusals()
+        except LedgerUnavailable as error:
+            log.warning("refusals_not_reported", reason=str(error))
+    finally:
+        await spool.close()
+        await ledger.close()
+        if started:
+            log.info("receiver_stopped")
+    return tasks.status()
+
+
+def _assemble(
+    settings: Settings, ledger: Ledger, spool: Spool, port: int, tracer: Tracer | None
+) -> tuple[ReceiverApp, Parts]:
+    """The application, and the parts of it that work in the background."""
+    metrics, merchants, webhook_log = ReceiverMetrics(), KnownMerchants(), WebhookLog()
     cache = MerchantCache(settings.spool_dir) if settings.spool_dir else None
     if cache is not None and (known := cache.read()) is not None:
         merchants.learn(known)
@@ -94,9 +124,9 @@ async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | No
         require_durable=settings.require_durable,
         write_cache=cache.write if cache is not None else None,
     )
+    _add_gauges(metrics, acceptor, spool, ledger)
     sources = SourceAddresses(settings.allowed_ips, settings.trusted_proxies)
     limiter = RateLimiter(rate=RATE, burst=BURST)
-    _add_gauges(metrics, acceptor, spool, ledger)
     handler = WebhookHandler(acceptor, sources, limiter, merchants, metrics, webhook_log, random.Random(), tracer)
     app = ReceiverApp(
         routes(
@@ -108,31 +138,8 @@ async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | No
         ),
         no_such_path=handler.no_such_path,
     )
-    port = listener.getsockname()[1]
     spool_report = SpoolReport(ledger.intake, spool, port, lambda: acceptor.spool_trouble)
-    parts = Parts(acceptor, webhook_log, spool_report, AclWatch(ledger), ledger.intake.check_cells)
-    server = make_server(app)
-    tasks = Background(background(parts), server.end)
-    started = False
-    try:
-        await check_once(partial(_check, ledger), within=START_CHECK_WITHIN)
-        await acceptor.check_redis()
-        collect_less()
-        with tasks.running():
-            started = True
-            log.info("receiver_started", port=port)
-            notify_ready()
-            await server.serve_on(listener)
-        try:
-            await acceptor.report_refusals()
-        except LedgerUnavailable as error:
-            log.warning("refusals_not_reported", reason=str(error))
-    finally:
-        await spool.close()
-        await ledger.close()
-        if started:
-            log.info("receiver_stopped")
-    return tasks.status()
+    return app, Parts(acceptor, webhook_log, spool_report, AclWatch(ledger), ledger.intake.check_cells)
 
 
 async def _check(ledger: Ledger) -> None:

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import structlog
 
 from receiver import spool_codec
-from receiver.interfaces import Accept, Postponed
+from receiver.interfaces import Accept
+from receiver.spool_drain import SpoolDrain
 from receiver.spool_file import Row, SpoolFile
+from receiver.spool_thread import SpoolThread
 from schemas.errors import BudgetSpent, SpoolUnavailable
 from schemas.payments.notification import Notification
 from schemas.reasons import Reason
 
-BATCH = 500
 WRITE_BATCH = 2000
 MOST_WAITING = 20_000
 """Requests that may wait for the disk at one time."""
@@ -34,8 +31,6 @@ MAX_BYTES = 4 << 30
 LOOK_FOR_ORPHANS = 2.0
 REOPEN = 1.0
 
-P = ParamSpec("P")
-T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -45,14 +40,12 @@ class FileSpool:
     def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
+        self._thread = SpoolThread()
         self._own: SpoolFile | None = None
         self._opening_failed: tuple[float, SpoolUnavailable] | None = None
         self._pending: list[tuple[Row, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
-        self._passed: dict[Path, int] = {}
-        """The last row of each file that was passed to a Redis that may lose it. Another file may have taken the same
-        name since, so no row may be removed because of this."""
+        self._drain = SpoolDrain(self._thread)
         self._orphans_seen = float("-inf")
 
     @property
@@ -89,14 +82,14 @@ class FileSpool:
         `Postponed` stays, holds up no other row, and is passed again next time. If `accept` raises another error, the
         rows that it took are removed before the error is raised. Raises `SpoolUnavailable`.
         """
-        own = await self._in_thread(self._open)
-        taken = await self._drain_file(own, accept, keep)
+        own = await self._thread.run(self._open)
+        taken = await self._drain.drain(own, accept, keep=keep)
         if taken and not own.count and not own.closed:
-            await self._shrink(own)
+            await self._drain.shrink(own)
         now = time.monotonic()
         if now - self._orphans_seen >= LOOK_FOR_ORPHANS:
-            paths = await self._in_thread(self._files)
-            self._passed = {path: after for path, after in self._passed.items() if path in paths}
+            paths = await self._thread.run(self._files)
+            self._drain.forget_others(paths)
             for path in paths:
                 if path != own.path:
                     taken += await self._drain_orphan(path, accept, keep)
@@ -107,7 +100,7 @@ class FileSpool:
         """Why nothing could be stored now; None when it could."""
         try:
             async with asyncio.timeout(SLOWEST_WRITE):
-                await self._in_thread(lambda: self._open().probe())
+                await self._thread.run(lambda: self._open().probe())
         except SpoolUnavailable as error:
             return error.reason
         except TimeoutError:
@@ -119,23 +112,20 @@ class FileSpool:
         if self._writer is not None:
             await asyncio.wait([self._writer], timeout=SLOWEST_WRITE)
         if self._own is not None:
-            await self._in_thread(self._own.close)
+            await self._thread.run(self._own.close)
             self._own = None
-        self._thread.shutdown(wait=False)
+        self._thread.close()
 
     def _has_room(self, budget: str, size: int) -> bool:
         """Whether the budget may have room. Only an open file counts: a closed one may be gone with its rows."""
         return self._own is None or self._own.closed or self._own.budget.has_room(budget, size)
-
-    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *args, **kwargs))
 
     async def _write(self) -> None:
         while self._pending:
             batch, self._pending = self._pending[:WRITE_BATCH], self._pending[WRITE_BATCH:]
             outcomes: list[SpoolUnavailable | None]
             try:
-                kept = await self._in_thread(self._append, [row for row, _ in batch])
+                kept = await self._thread.run(self._append, [row for row, _ in batch])
                 outcomes = [None if is_kept else BudgetSpent() for is_kept in kept]
             except SpoolUnavailable as error:
                 outcomes = [error] * len(batch)
@@ -163,7 +153,7 @@ class FileSpool:
         now = time.monotonic()
         if self._opening_failed is not None and now - self._opening_failed[0] < REOPEN:
             raise self._opening_failed[1]
-        self._passed.clear()
+        self._drain.forget()
         try:
             self._own = self._take()
         except SpoolUnavailable as error:
@@ -189,120 +179,17 @@ class FileSpool:
 
     async def _drain_orphan(self, path: Path, accept: Accept, keep: bool) -> int:
         try:
-            file = await self._in_thread(SpoolFile.take, path, self._max_bytes)
+            file = await self._thread.run(SpoolFile.take, path, self._max_bytes)
         except SpoolUnavailable as error:
             log.error("spool_file_unusable", file=path.name, reason=str(error))
             return 0
         if file is None:
-            self._passed.pop(path, None)  # its process may remove it, and another make a new one
+            self._drain.forget_file(path)
             return 0
         try:
-            taken = await self._drain_file(file, accept, keep)
+            taken = await self._drain.drain(file, accept, keep=keep)
             if not file.closed:
-                await self._in_thread(file.leave)
+                await self._thread.run(file.leave)
             return taken
         finally:
-            await self._in_thread(file.close)
-
-    async def _drain_file(self, file: SpoolFile, accept: Accept, keep: bool) -> int:
-        taken = 0
-        is_complete = True
-        if not keep:
-            self._passed.pop(file.path, None)
-        await self._set_aside(file)
-        after = self._passed.get(file.path, 0) if keep else file.unremoved
-        while file.count and (batch := await self._in_thread(file.read, after, BATCH)):
-            after = batch[-1][0]
-            done, postponed, failure = await self._give(file, batch, accept)
-            taken += len(done)
-            is_complete = is_complete and not postponed
-            is_removed = keep or await self._remove(file, done)
-            if failure is not None:
-                raise failure
-            if keep:
-                self._passed[file.path] = after
-            elif not is_removed and is_complete:  # a postponed row must not be skipped and removed with its file
-                file.unremoved = after
-        if not keep and is_complete and not file.unreadable and (last := file.unremoved):
-            file.unremoved = 0
-            await self._in_thread(file.discard, last)
-        return taken
-
-    async def _set_aside(self, file: SpoolFile, found: Sequence[int] = ()) -> None:
-        """Set unreadable rows aside: those in `found` and those found before. If the file is sound but cannot be
-        written, as on a full disk, they stay for the next drain and hold up no other row."""
-        file.unreadable.update(found)
-        for position in sorted(file.unreadable):
-            try:
-                await self._in_thread(file.set_aside, position)
-            except SpoolUnavailable as error:
-                if file.closed:
-                    raise
-                if found:
-                    log.warning("unreadable_rows_not_set_aside", file=file.path.name, reason=str(error))
-                return
-
-    async def _shrink(self, file: SpoolFile) -> None:
-        """Shrink an emptied file; if the disk has no room for that, remove the file."""
-        try:
-            await self._in_thread(file.shrink)
-        except SpoolUnavailable:
-            if file.closed:
-                raise
-            await self._in_thread(file.discard, 0)
-
-    async def _remove(self, file: SpoolFile, done: list[int]) -> bool:
-        """Remove rows that the ledger has. Return False if the file is sound but cannot be written, as on a full disk:
-        then draining skips these rows, and removes the file when the ledger has all of it."""
-        try:
-            await self._in_thread(file.remove, done)
-        except SpoolUnavailable as error:
-            if file.closed:
-                raise
-            if not file.unremoved:
-                log.warning("spooled_rows_not_removed", file=file.path.name, reason=str(error))
-            return False
-        return True
-
-    async def _give(
-        self, file: SpoolFile, batch: list[tuple[int, bytes]], accept: Accept
-    ) -> tuple[list[int], int, BaseException | None]:
-        """Pass a batch to `accept`, all at once and in order, so that the ledger can take it in one round trip. Return
-        the positions that it took, how many it postponed, and the first error."""
-        readable: list[tuple[int, Notification]] = []
-        unreadable: list[int] = []
-        for position, row in batch:
-            try:
-                readable.append((position, spool_codec.decode(row)))
-            except ValueError as error:
-                if position not in file.unreadable:
-                    log.error("spooled_row_unreadable", file=file.path.name, position=position, reason=str(error))
-                    unreadable.append(position)
-        if unreadable:
-            await self._set_aside(file, unreadable)
-        answers = await asyncio.gather(*(accept(row) for _, row in readable), return_exceptions=True)
-        done = [position for (position, _), answer in zip(readable, answers, strict=True) if answer is None]
-        postponed = sum(isinstance(answer, Postponed) for answer in answers)
-        failures = (answer for answer in answers if answer is not None and not isinstance(answer, Postponed))
-        return done, postponed, next(failures, None)
-
-
-class NoSpool:
-    """The spool that is switched off: it stores nothing."""
-
-    waiting = 0
-
-    async def accept(self, _notification: Notification, /, **_options: str | None) -> None:
-        """Raises `SpoolUnavailable`."""
-        raise SpoolUnavailable(Reason.of("spool_off"))
-
-    async def drain(self, _accept: Accept, /, **_options: bool) -> int:
-        """Nothing waits."""
-        return 0
-
-    async def trouble(self) -> Reason:
-        """Always the same."""
-        return Reason.of("spool_off")
-
-    async def close(self) -> None:
-        """There is nothing to release."""
+            await self._thread.run(file.close)

@@ -25,7 +25,7 @@ from receiver.webhook_trace import WebhookTrace
 from runtime.tracing import Tracer
 from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, UnsupportedContentType
 from schemas.payments.body_reasons import BodyReason
-from schemas.payments.notification import Notification, new_id, parse
+from schemas.payments.notification import Notification, WebhookFields, new_id, parse
 from schemas.reasons import Reason
 from schemas.webhook_address import DEFAULT_MERCHANT, LONGEST_TOKEN_IN_PATH, MERCHANT_NAME, token_hash
 
@@ -84,7 +84,21 @@ class WebhookHandler:
             # A limited source must not have everything traced: for it the sampler decides, not its traceparent.
             caller = "" if source.limited and token_hash is None else head.traceparent
             trace = WebhookTrace.begin(self._tracer, caller, started, merchant, fields.imp_uid)
-        notification = Notification(
+        notification = self._notification(fields, target, source, "" if trace is None else trace.traceparent)
+        answer, place = await self._accept(notification, source)
+        if place is not None:
+            self._metrics.accept(place, time.perf_counter() - started)
+            self._log.accepted(notification, place)
+        if trace is not None:
+            trace.end(answer.status, notification.id, place)
+        return answer
+
+    def _notification(
+        self, fields: WebhookFields, target: tuple[str, str | None], source: Source, traceparent: str
+    ) -> Notification:
+        """The notification to store: what the body says, from where it came, and for whom."""
+        merchant, token_hash = target
+        return Notification(
             id=new_id(time.time(), self._rng),
             merchant=merchant,
             imp_uid=fields.imp_uid,
@@ -97,15 +111,8 @@ class WebhookHandler:
             received_at=None,
             extra=fields.extra,
             token_hash=token_hash,
-            traceparent="" if trace is None else trace.traceparent,
+            traceparent=traceparent,
         )
-        answer, place = await self._accept(notification, source)
-        if place is not None:
-            self._metrics.accept(place, time.perf_counter() - started)
-            self._log.accepted(notification, place)
-        if trace is not None:
-            trace.end(answer.status, notification.id, place)
-        return answer
 
     async def _accept(self, notification: Notification, source: Source) -> tuple[AsgiResponse, Place | None]:
         """Store a notification; return the answer, and where it is stored, None for nowhere."""

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-TAKES = "sqlite:///file or postgresql://user:password@host/database"
-
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _OPTIONS = ("host", "sslmode", "sslrootcert", "sslcert", "sslkey")
 _NEAR = {"postgres": "postgresql", "postgresql+psycopg": "postgresql", "pgsql": "postgresql", "sqlite3": "sqlite"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from runtime.repeated_lines import Repeats
+from runtime.repeated_lines import OnceAMinute
 from runtime.tracing import Kind, Value
 from runtime.version import relay_version
 
@@ -94,23 +94,10 @@ class OpenSpan:
         self._span.end()
 
 
-class _OnceAMinute(logging.Filter):
-    """Passes one line a minute for each place in the code, so that a missing collector does not fill the disk."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-        self._repeats = Repeats(clock)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is written."""
-        with self._lock:
-            return self._repeats.times(f"{record.name}:{record.lineno}") is not None
-
-
 def _limit_logs() -> None:
+    """Let each place in the SDK's code write a line a minute, so that a missing collector does not fill the disk."""
     # A logger's filter does not see lines of the loggers below it, so each logger that writes gets its own.
-    once_a_minute = _OnceAMinute()
+    once_a_minute = OnceAMinute(lambda record: f"{record.name}:{record.lineno}")
     for name in [name for name in logging.root.manager.loggerDict if name.startswith(_LOGGER)]:
         logging.getLogger(name).addFilter(once_a_minute)
 

@@ -42,8 +42,9 @@ class Background:
         self._on_failure = on_failure
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopped: set[str] = set()
-        self._away: set[str] = set()
-        self._away_logged = False
+        self._missed: dict[str, set[str]] = {"ledger_away": set(), "history_away": set()}
+        """The tasks that have missed each since they succeeded last."""
+        self._away_logged: set[str] = set()
         self._repeats = Repeats()
         self.failure: BaseException | None = None
         """The error that ended a task that should go on; the process has to end, too."""
@@ -91,17 +92,18 @@ class Background:
             await asyncio.sleep(pause)
 
     def _log_away(self, name: str, error: LedgerUnavailable | HistoryUnavailable) -> None:
-        self._away.add(name)
+        away = "ledger_away" if isinstance(error, LedgerUnavailable) else "history_away"
+        self._missed[away].add(name)
         if (times := self._repeats.times(str(error))) is not None:
-            self._away_logged = True
-            away = "ledger_away" if isinstance(error, LedgerUnavailable) else "history_away"
+            self._away_logged.add(away)
             log.warning(away, task=name, error=str(error), times=times)
 
     def _log_back(self, name: str) -> None:
-        self._away.discard(name)
-        if self._away_logged and not self._away:
-            self._away_logged = False
-            log.info("ledger_back")
+        for away, tasks in self._missed.items():
+            tasks.discard(name)
+            if not tasks and away in self._away_logged:
+                self._away_logged.discard(away)
+                log.info("ledger_back" if away == "ledger_away" else "history_back")
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         name = task.get_name()

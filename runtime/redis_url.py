@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from ipaddress import IPv6Address
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
 Kind = Literal["single", "socket", "sentinel", "cluster"]
 Node = tuple[str, int]
@@ -61,11 +61,7 @@ class RedisUrl:
 
 def parse(text: str) -> RedisUrl:
     """The meaning of a URL. Raises `RedisUrlError`."""
-    if re.search(r"\s|#", text):
-        raise RedisUrlError("a space or # in it must be percent-encoded")
-    match = _URL.fullmatch(text)
-    if match is None or match["scheme"] not in _KINDS:
-        raise RedisUrlError("it must begin with one of " + ", ".join(f"{scheme}://" for scheme in _KINDS))
+    match = _matched(text)
     kind, tls = _KINDS[match["scheme"]]
     given = _options(match["options"] or "", kind)
     server_tls = given.pop("ssl", False) or tls
@@ -87,6 +83,30 @@ def parse(text: str) -> RedisUrl:
         kind, _nodes(kind, match["hosts"]), service=service, database=database, tls=server_tls,
         sentinel_tls=tls, options=options, sentinel_options=ours if kind == "sentinel" else {},
     )  # fmt: skip
+
+
+def next_database(text: str) -> str:
+    """The URL of the same Redis with its database number + 1. Raises `RedisUrlError`."""
+    url, match = parse(text), _matched(text)
+    options = dict(parse_qsl(match["options"] or ""))
+    is_socket = url.kind == "socket"
+    path = match["path"] if is_socket else f"/{url.service}".rstrip("/")
+    if is_socket or "db" in options:
+        options["db"] = str(url.database + 1)
+    else:
+        path += f"/{url.database + 1}"
+    credentials = "" if match["user"] is None else f"{match['user']}@"
+    moved = f"{match['scheme']}://{credentials}{match['hosts']}{path}"
+    return f"{moved}?{urlencode(options)}" if options else moved
+
+
+def _matched(text: str) -> re.Match[str]:
+    if re.search(r"\s|#", text):
+        raise RedisUrlError("a space or # in it must be percent-encoded")
+    match = _URL.fullmatch(text)
+    if match is None or match["scheme"] not in _KINDS:
+        raise RedisUrlError("it must begin with one of " + ", ".join(f"{scheme}://" for scheme in _KINDS))
+    return match
 
 
 def _nodes(kind: Kind, hosts: str) -> tuple[Node, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -36,3 +38,19 @@ class Repeats:
 
     def _forget(self, now: float) -> None:
         self._seen = {words: seen for words, seen in self._seen.items() if now - seen[0] < AGAIN_AFTER}
+
+
+class OnceAMinute(logging.Filter):
+    """Passes one line of a library a minute for each result of ``words``; any thread may log. ``clock`` is in
+    seconds."""
+
+    def __init__(self, words: Callable[[logging.LogRecord], str], clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._words = words
+        self._lock = threading.Lock()
+        self._repeats = Repeats(clock)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        with self._lock:
+            return self._repeats.times(self._words(record)) is not None

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from runtime import proxy_url
 from runtime.redis_url import RedisUrlError
 from runtime.redis_url import parse as parse_redis_url
 from schemas.durations import parse_duration
@@ -27,9 +28,6 @@ _SECRET = re.compile(r"KEY|SECRET|TOKEN")
 _USER_WITHOUT_HOST = re.compile(r"://[^:/?#@\[]*:(?!\d{1,5}(?:[/?#,]|$)).*", re.DOTALL)
 """`user:secret` where a host and its port should be."""
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_PROXY = re.compile(
-    r"http://((?P<user>[^:@/]+)(:(?P<password>[^@/]*))?@)?([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}/?", re.ASCII
-)
 _TOKEN = re.compile(r"[!-+\--9;-~]+")
 _HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _RIGHTS: dict[str, Rights] = {"ro": "read", "metrics": "metrics"}
@@ -182,16 +180,7 @@ def http_url(value: object) -> str:
 def http_proxy(value: object) -> str:
     """The address of an HTTP proxy: host and port, perhaps a user and a password (percent-encoded), nothing else."""
     text = _text(value)
-    found = _PROXY.fullmatch(text)
-    if found is None:
-        raise ValueError("not the address of a proxy")
-    if not urlsplit(text).port:  # raises if it is not a port
-        raise ValueError("not a port")
-    # RFC 7617: the first colon ends the user name, which can have none itself; aiohttp encodes both in ISO 8859-1.
-    user = unquote(found["user"] or "", errors="strict")
-    secret = user + unquote(found["password"] or "", errors="strict")
-    if ":" in user or not secret.encode("latin-1").decode("latin-1").isprintable():
-        raise ValueError("not a usable user or password")
+    proxy_url.parse(text)
     return text.rstrip("/")
 
 
@@ -208,19 +197,3 @@ def queue_url(value: object) -> str:
     if parse_redis_url(text).kind == "cluster":
         raise RedisUrlError("Dramatiq's queue cannot be on a Redis Cluster")
     return text
-
-
-def next_database(url: str) -> str:
-    """The same Redis with its database number + 1; none counts as 0."""
-    address, _, query = url.partition("?")
-    scheme, _, rest = address.partition("://")
-    options = parse_qs(query)
-    parts = rest.split("/")
-    place = 2 if scheme.endswith("+sentinel") else 1
-    if scheme == "unix" or "db" in options:
-        options["db"] = [str(int(options.get("db", ["0"])[0]) + 1)]
-    else:
-        number = int(parts[place]) if len(parts) > place and parts[place] else 0
-        parts[place:] = [str(number + 1)]
-    moved = f"{scheme}://{'/'.join(parts)}"
-    return f"{moved}?{urlencode(options, doseq=True)}" if options else moved

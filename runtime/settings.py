@@ -17,7 +17,7 @@ from runtime import environment, history_url
 from runtime import setting_values as v
 from runtime.history_url import HistoryUrl, HistoryUrlError
 from runtime.machine import usable_cores
-from runtime.redis_url import RedisUrlError, parse
+from runtime.redis_url import RedisUrlError, next_database, parse
 from runtime.setting_values import ApiToken, Network
 from schemas.errors import BadSetting
 
@@ -137,7 +137,7 @@ class Settings(BaseModel):
                 f"RELAY_QUEUE_URL is not set: where REDIS_URL is a Redis Cluster, Dramatiq's queue needs a Redis of"
                 f" its own; it takes {_QUEUE}"
             )
-        return v.next_database(self.redis_url)
+        return next_database(self.redis_url)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, only: Sequence[str] | None = None) -> Settings:

@@ -126,10 +126,10 @@ class SandboxPayments:
         """The PG declines it."""
         return self.patch(payment, status="failed", failed_at=self.now, fail_reason=reason)
 
-    def issue_account(self, payment: SandboxPayment, deadline: int, holder: str | None = "아임포트") -> SandboxPayment:
+    def issue_account(self, payment: SandboxPayment, deadline: int) -> SandboxPayment:
         """Issues a virtual account to pay into until ``deadline`` (UNIX seconds, 0: no deadline)."""
         number = "".join(secrets.choice("0123456789") for _ in range(12))
-        where = {"vbank_code": "004", "vbank_name": "KB국민은행", "vbank_num": number, "vbank_holder": holder}
+        where = {"vbank_code": "004", "vbank_name": "KB국민은행", "vbank_num": number, "vbank_holder": "아임포트"}
         return self.patch(
             payment, pay_method="vbank", status="ready", vbank_date=deadline, vbank_issued_at=self.now, **where
         )

@@ -2,14 +2,13 @@
 
 BadSetting                      a setting is missing or wrong: stop the process, one line
 RelayError                      anything below; it carries a `Reason`
-├── Rejected                    the request is wrong and will stay wrong: do not retry
-│   ├── BadNotification         a webhook body without a usable imp_uid, or unparsable (400)
-│   ├── UnsupportedContentType  a webhook in another content type (415)
-│   ├── UnknownMerchant         no such merchant, or a wrong webhook token (404)
-│   ├── NotFound                nothing is stored under this name (404)
-│   │   └── HiddenPayment       a payment of a test channel, for a merchant that does not include these
-│   ├── Conflict                it contradicts what is stored (409)
-│   └── Invalid                 a value does not validate (422); knows its field
+├── BadNotification             a webhook body without a usable imp_uid, or unparsable (400): do not retry
+├── UnsupportedContentType      a webhook in another content type (415): do not retry
+├── UnknownMerchant             no such merchant, or a wrong webhook token (404): do not retry
+├── NotFound                    nothing is stored under this name (404): do not retry
+│   └── HiddenPayment           a payment of a test channel, for a merchant that does not include these
+├── Conflict                    the request contradicts what is stored (409): do not retry
+├── Invalid                     a value does not validate (422); knows its field: do not retry
 ├── LedgerUnavailable           Redis is away, loading, read-only or too slow: retry
 │   ├── LedgerRefused           Redis answered with an error that is none of these: retry, and log an error
 │   ├── LedgerFull              Redis has no memory for this
@@ -50,11 +49,7 @@ class RelayError(Exception):
         return english(self.reason)
 
 
-class Rejected(RelayError):
-    """The request is wrong and will stay wrong."""
-
-
-class BadNotification(Rejected):
+class BadNotification(RelayError):
     """A webhook without a usable ``imp_uid``, or with a body that does not parse; ``code`` says why."""
 
     def __init__(self, code: BodyReason) -> None:
@@ -62,21 +57,21 @@ class BadNotification(Rejected):
         self.code = code
 
 
-class UnsupportedContentType(Rejected):
+class UnsupportedContentType(RelayError):
     """A webhook whose content type is neither JSON nor a form."""
 
     def __init__(self) -> None:
         super().__init__(Reason.of("webhook_content_type"))
 
 
-class UnknownMerchant(Rejected):
+class UnknownMerchant(RelayError):
     """No merchant of this name, or the webhook token of its path is wrong."""
 
     def __init__(self) -> None:
         super().__init__(Reason.of("webhook_merchant_unknown"))
 
 
-class NotFound(Rejected):
+class NotFound(RelayError):
     """Nothing is stored under this name."""
 
 
@@ -87,11 +82,11 @@ class HiddenPayment(NotFound):
         super().__init__(Reason.of("test_channel_excluded", imp_uid=imp_uid, merchant=merchant))
 
 
-class Conflict(Rejected):
+class Conflict(RelayError):
     """The request contradicts what is stored."""
 
 
-class Invalid(Rejected):
+class Invalid(RelayError):
     """A value does not validate; ``field`` says which, ``message`` what is wrong with it, in English."""
 
     def __init__(self, field: str, reason: Reason) -> None:

@@ -1,10 +1,14 @@
-"""Times as the outside writes them: RFC 3339 in UTC, and the header `Retry-After`."""
+"""Times as the outside writes them (RFC 3339 in UTC, and the header `Retry-After`) and as they are stored."""
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+YEAR_10000 = 253_402_300_800
+"""The first second that `rfc3339` cannot write, as a UNIX time."""
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
@@ -28,6 +32,11 @@ def unix(text: str) -> float:
     at = moment.timestamp()
     rfc3339(at)
     return at
+
+
+def ms(at: float) -> int:
+    """A UNIX time in seconds as ms, rounded up, so that windows keep their edges."""
+    return math.ceil(round(at * 1000, 3))
 
 
 def parse_retry_after(value: str, now: float) -> float | None:

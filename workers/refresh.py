@@ -21,34 +21,23 @@ from ledger.offload import offload
 from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
 from runtime.refresh_policy import policy
 from runtime.settings import Settings
-from runtime.tracing import Tracer, trace_id
-from schemas.errors import (
-    HiddenPayment,
-    HistoryUnavailable,
-    IamportError,
-    IamportFailing,
-    LedgerFull,
-    RelayError,
-    WrongCredentials,
-)
+from runtime.tracing import Tracer
+from schemas.errors import HiddenPayment, IamportError, LedgerFull
 from schemas.payments.channels import silent_before
 from schemas.payments.decide import Change, Policy, decide
 from schemas.payments.snapshot import Snapshot
 from schemas.reasons import Reason
-from schemas.retry_schedule import exhausted, jittered, wait
 from workers.bisect_lookup import look_up_in_parts
 from workers.cold_payments import ColdPayments, counted
 from workers.expected_amounts import expected_amounts
 from workers.lookup_outcomes import LookupOutcome, outcomes_of
 from workers.metrics import WorkerMetrics
+from workers.postponed_refreshes import PostponedRefreshes
 from workers.refresh_log import log_commit, log_events, log_failures, log_unrequested
 from workers.refresh_trace import begin_commit, begin_look_up
 from workers.turns import TakenUp, Turns
 
 log = structlog.get_logger()
-
-LONGEST_PAUSE = 30.0
-"""Seconds between two probes of a failing i'mport, at most, so that payments catch up soon after it recovers."""
 
 PolicyOf = Callable[[ClaimedPayment, Snapshot], Policy]
 
@@ -72,7 +61,7 @@ class Refresher:
         self._ledger = ledger
         self._lane = ledger.refresh_lane
         self._clients = clients
-        self._rng = rng
+        self._postponed = PostponedRefreshes(settings, ledger.refresh_lane, cold, metrics, rng)
         self._tracer = tracer
         self._turns = Turns(self._go_on)
         self._taken_up = TakenUp()
@@ -131,7 +120,7 @@ class Refresher:
         except IamportError as error:
             if span is not None:
                 span.end(str(error))
-            await self._pause(lane, claimed, error)
+            await self._postponed.pause(lane, claimed, error)
             return
         if span is not None:
             span.end()
@@ -190,13 +179,13 @@ class Refresher:
                 try:
                     await self._commit(payment, found, now, policy_of(payment, found))
                 except LedgerFull as error:
-                    await self._postpone(payment, error)
+                    await self._postponed.failed(payment, error)
             case None:
-                await self._postpone_unknown(payment)
+                await self._postponed.unknown(payment)
             case HiddenPayment():
-                await self._hide(payment, found, now)
+                await self._postponed.hide(payment, found, now)
             case error:
-                await self._postpone(payment, error)
+                await self._postponed.failed(payment, error)
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy) -> None:
         """Decide what the snapshot changes, and record it. Raises `LedgerFull`."""
@@ -221,87 +210,6 @@ class Refresher:
     def _written(self, traceparent: str, change: Change) -> None:
         log_events(traceparent, change)
         self._metrics.recorded(event.type for event in change.events)
-
-    async def _postpone_unknown(self, payment: ClaimedPayment) -> None:
-        """i'mport does not know the payment: look it up a few more times, then reject its notifications.
-
-        A payment that i'mport once knew is never rejected.
-        """
-        record, schedule = payment.record, self._settings.unknown_schedule
-        if record.facts or record.version:
-            await self._postpone(payment, IamportFailing(Reason.of("payment_no_longer_known")))
-            return
-        tries = payment.tries if payment.lease.lane.kind == "unknown" else 0
-        if exhausted(schedule, tries):
-            await self._give_up(payment)
-            return
-        await self._lane.postpone(payment, "unknown", due_in=schedule[tries], tries=tries + 1)
-
-    async def _give_up(self, payment: ClaimedPayment) -> None:
-        """Reject the notifications of a payment that i'mport never knew. The ledger does not have the payment, so only
-        history can rule out that i'mport once knew it."""
-        record = payment.record
-        try:
-            was_known = await self._cold.is_known(record.merchant, record.imp_uid)
-        except HistoryUnavailable as error:
-            await self._postpone(payment, error)
-            return
-        if was_known:
-            await self._postpone(payment, IamportFailing(Reason.of("payment_no_longer_known")))
-            return
-        log.warning(
-            "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="unknown to i'mport",
-            **trace_id(payment.traceparent),
-        )  # fmt: skip
-        await self._lane.postpone(payment, "rejected", due_in=None, reason=Reason.of("payment_unknown"))
-
-    async def _hide(self, payment: ClaimedPayment, hidden: HiddenPayment, now: float) -> None:
-        """Treat a payment of a test channel as unknown, because its merchant excludes test payments."""
-        record = payment.record
-        log.info(
-            "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="test channel",
-            **trace_id(payment.traceparent),
-        )  # fmt: skip
-        await self._lane.hide(payment, reason=hidden.reason, now=now)
-
-    async def _postpone(self, payment: ClaimedPayment, error: RelayError) -> None:
-        """Postpone one payment that could not be refreshed although i'mport works."""
-        record, due_in = payment.record, self._due_in(payment)
-        log.warning(
-            "refresh_failed", merchant=record.merchant, imp_uid=record.imp_uid, error=str(error),
-            next_in=round(due_in, 1), **trace_id(payment.traceparent),
-        )  # fmt: skip
-        reason = Reason.of("lookup_failed", error.reason)
-        await self._lane.postpone(payment, "stalled", due_in=due_in, tries=payment.tries + 1, reason=reason)
-
-    async def _pause(self, lane: Lane, claimed: ClaimedPayments, error: IamportError) -> None:
-        """Pause the lane of a merchant for which i'mport fails. One probe after each pause tests i'mport again."""
-        pause = min(jittered(wait(self._settings.fetch_schedule, claimed.failures), self._rng), LONGEST_PAUSE)
-        if isinstance(error, IamportFailing) and error.retry_after:
-            pause = min(max(pause, error.retry_after), 10 * LONGEST_PAUSE)
-        level = log.error if isinstance(error, WrongCredentials) else log.warning
-        try:
-            await self._lane.pause(lane, pause, error.reason)
-        finally:
-            level(
-                "iamport_failing", merchant=lane.name, error=str(error), payments=len(claimed.payments),
-                next_in=round(pause, 1),
-            )  # fmt: skip
-        self._metrics.breakers.open(lane.name)
-        await asyncio.gather(*(self._postpone_for_pause(lane, payment) for payment in claimed.payments))
-
-    async def _postpone_for_pause(self, lane: Lane, payment: ClaimedPayment) -> None:
-        """Postpone a payment whose lane is paused. For an unknown payment the failure does not count as a try, because
-        its tries are limited."""
-        if lane.kind == "unknown":
-            due_in, tries = 0.0, payment.tries
-        else:
-            due_in, tries = self._due_in(payment), payment.tries + 1
-        await self._lane.postpone(payment, "stalled", due_in=due_in, tries=tries)
-
-    def _due_in(self, payment: ClaimedPayment) -> float:
-        """Seconds until a payment is looked up again after a failure."""
-        return jittered(wait(self._settings.fetch_schedule, payment.tries), self._rng)
 
 
 async def _decide(payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy) -> Change:

@@ -26,11 +26,6 @@ class Streamed(StreamingResponse):
     """A streamed answer. If history fails in the middle of it, the connection is closed without the end of the answer,
     so that no client mistakes a part for the whole."""
 
-    def __init__(
-        self, stream: AsyncIterator[bytes], status: int = 200, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(stream, status, headers)
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request; for a HEAD, history is not read."""
         if scope["method"] == "HEAD":

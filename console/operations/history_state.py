@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 
@@ -41,10 +40,7 @@ async def history_state(context: Context) -> HistoryState:
     """The state now. Raises `LedgerUnavailable`."""
     outbox = await context.ledger.outbox.state()
     try:
-        async with asyncio.timeout(PATIENCE):
-            await context.history.ping(PATIENCE)
-    except TimeoutError:
-        return HistoryState(outbox.behind, outbox.waiting, Reason.of("history_timed_out"))
+        await context.history.ping(PATIENCE)
     except HistoryUnavailable as error:
         return HistoryState(outbox.behind, outbox.waiting, error.reason)
     return HistoryState(outbox.behind, outbox.waiting)

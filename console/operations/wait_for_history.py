@@ -11,8 +11,6 @@ from typing import Generic, TypeVar
 from console.context import Context
 from console.operations.polling import poll
 from ledger.outbox import Outbox, OutboxState, reached
-from schemas.errors import HistoryUnavailable
-from schemas.reasons import Reason
 
 PATIENCE = 1.0
 """Seconds for which a list waits until history has the ledger's latest changes."""
@@ -61,8 +59,4 @@ def _all_reached(places: Mapping[str, str], targets: Mapping[str, str]) -> bool:
 
 
 async def _places(context: Context, outboxes: Iterable[str]) -> Mapping[str, str]:
-    try:
-        async with asyncio.timeout(ANSWER_WITHIN):
-            return await context.history.places(list(outboxes))
-    except TimeoutError:
-        raise HistoryUnavailable(Reason.of("history_timed_out")) from None
+    return await context.history.places(list(outboxes), ANSWER_WITHIN)

@@ -16,7 +16,7 @@ from ledger.heartbeats import Worker
 from schemas.reasons import Reason
 from schemas.thresholds import LATE, REFUSED_RECENTLY, STALE_CANCELLATION, VERY_LATE
 
-_ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
+_ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1}
 
 
 @dataclass(frozen=True, slots=True)

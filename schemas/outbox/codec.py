@@ -53,12 +53,6 @@ def pack(entry: Entry) -> bytes:
     return packed
 
 
-def pack_stamp(**known: int | str | bool | None) -> bytes:
-    """Fields that are added to an entry's bytes later, packed as a script packs them."""
-    packed: bytes = msgpack.packb(known)
-    return packed
-
-
 def unpack(packed: bytes, stamp: bytes = b"") -> Entry:
     """The entry in these bytes and their stamp, if there is one. Raises `UnknownEntry` as `unpack_values` does."""
     kind, values = unpack_values(packed, stamp)

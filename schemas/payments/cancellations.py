@@ -135,12 +135,7 @@ def settle_requests(
         if is_repeated and not matches and not (fact.whole and pending):
             settled += [original] if original.key in found_keys else []
             continue
-        closes = list(pending) if fact.whole else [match.id for match in matches]
-        for request_id in closes:
-            del pending[request_id]
-        main = matches[0] if matches else next((row for row in requests if row.id in closes[:1]), None)
-        detail = {"cancellation": _cancellation_detail(fact.detail, main)}
-        settled.append(replace(fact, closes=tuple(closes), detail=detail))
+        settled.append(_closing(fact, matches, pending))
     closed = {request_id for fact in settled for request_id in fact.closes}
     after = [replace(row, state="confirmed", closed_at=now) if row.id in closed else row for row in requests]
     return settled, after
@@ -217,6 +212,17 @@ def _settled_by(fact: Fact, pending: Sequence[CancellationRequest], remainder: D
     if fact.key.startswith(UNLISTED) and (combined := only_combination(not_younger, fact.amount)):
         return combined
     return [request for request in pending if request.amount is not None and request.amount > remainder][:1]
+
+
+def _closing(fact: Fact, matches: Sequence[CancellationRequest], pending: dict[str, CancellationRequest]) -> Fact:
+    """The fact with its full detail and the requests that it closes, which leave ``pending``: its ``matches``, or all
+    when nothing is left to cancel."""
+    closed = list(pending.values()) if fact.whole else matches
+    for request in closed:
+        del pending[request.id]
+    main = next(iter((*matches, *closed)), None)
+    detail = {"cancellation": _cancellation_detail(fact.detail, main)}
+    return replace(fact, closes=tuple(request.id for request in closed), detail=detail)
 
 
 def _cancellation_detail(detail: Mapping[str, Any], request: CancellationRequest | None) -> dict[str, Any]:

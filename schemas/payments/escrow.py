@@ -17,7 +17,7 @@ from schemas import wire
 from schemas.payments.extra_fields import ELLIPSIS, printable, short_text
 from schemas.payments.facts import Fact, FactKind
 from schemas.reasons import Reason
-from schemas.times import rfc3339
+from schemas.times import YEAR_10000, rfc3339
 
 EVENT = "Inicis.Escrow.Changed"
 STATUSES: Mapping[str, str] = {
@@ -41,7 +41,6 @@ _LONGEST_REASON = 1000
 _KOREA = timezone(timedelta(hours=9))
 _SECONDS = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,9})?")
 _MILLISECONDS_FROM = 10**11
-_YEAR_10000 = 253_402_300_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ def _time(value: Any) -> int | None:
         if not _SECONDS.fullmatch(value):
             return _iso(value)
         value = Decimal(value)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 < value < _YEAR_10000 * 1000:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 < value < YEAR_10000 * 1000:
         return None
     seconds = int(value) if value < _MILLISECONDS_FROM else int(value) // 1000
     return seconds or None

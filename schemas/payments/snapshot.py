@@ -11,12 +11,12 @@ from typing import Any
 from schemas import wire
 from schemas.errors import MalformedPayment
 from schemas.reasons import Reason
+from schemas.times import YEAR_10000
 
 IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 ZERO = Decimal(0)
 _LARGEST = Decimal(10) ** 15
 _DIGITS = 8
-_YEAR_10000 = 253_402_300_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def _flag(value: Any) -> bool:
 
 
 def _time(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not 0 <= value < _YEAR_10000:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not 0 <= value < YEAR_10000:
         return 0
     return int(value)
 

@@ -209,7 +209,7 @@ async def test_history_that_is_away_stops_nothing(console: Console, monkeypatch:
         raise HistoryUnavailable(Reason.of("history_timed_out"))
 
     with monkeypatch.context() as while_away:
-        while_away.setattr(History, "record", away)
+        while_away.setattr(History, "record_all", away)
         while_away.setattr(History, "places", away)
         endpoint = (await console.endpoint())["id"]
         assert (await console.call("GET", f"/v1/endpoints/{endpoint}/secret")).status_code == 200

@@ -119,7 +119,7 @@ async def test_a_part_is_never_taken_for_the_whole(console: Console, monkeypatch
 async def test_the_recorder_is_waited_for(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as a list waits; then the file says by how much it is behind."""
 
-    async def never(_history: History, outboxes: Sequence[str]) -> dict[str, str]:
+    async def never(_history: History, outboxes: Sequence[str], _patience: float) -> dict[str, str]:
         return dict.fromkeys(outboxes, "0-0")
 
     await machine.seen(console.ledger, "imp_1")

@@ -22,6 +22,7 @@ from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
 from tests.support.subscribers import RecordingSubscriber
+from tests.support.vacuum import vacuum
 
 NAME, ACCOUNT = "홍길동전우치", "98765432101234"
 BUYER = {
@@ -168,8 +169,8 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
             assert any(pieces)
             assert found_in(b"".join(pieces)) == []
     assert (await history.payments.get("default", imp_uid)).erased_at
-    await history.vacuum()
     await history.close()
+    await asyncio.to_thread(vacuum, relay.environ["RELAY_HISTORY_URL"])
     await asyncio.to_thread(own_redis.stop)
     await subscriber.stop()
     if (tmp_path / "postgres").exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from history import History
+from history.write import Move
 from ledger.jobs import RETENTION
 from runtime.history_url import parse
 from schemas.times import rfc3339
@@ -62,7 +63,7 @@ async def test_another_relays_history_ends_who_works(relay: Relay) -> None:
     async with history_in(relay.directory) as other:
         await other.prepare()
         await other.adopt("ldg_other")
-        assert await other.record("ldg_other:00", after="0-0", upto="1-0", entries=packed(of_payment(1)))
+        assert await other.record_all([Move("ldg_other:00", "0-0", "1-0")], packed(of_payment(1)))
     _remove_history(relay)
     (relay.directory / "history.db").rename(relay.directory / "var" / "history.db")
     for process in (relay.worker, relay.console):

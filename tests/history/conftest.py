@@ -9,6 +9,7 @@ import pytest
 
 from history import History
 from history.connection import Database, open_database
+from history.write import Move
 from runtime.history_url import parse
 from schemas.outbox.entries import Entry
 from tests.support.histories import make_tables
@@ -39,6 +40,6 @@ def record(history: History) -> Callable[..., Awaitable[None]]:
 
     async def write(entries: Iterable[Entry], outbox: str = "07") -> None:
         after = await history.place(outbox)
-        assert await history.record(outbox, after=after, upto=f"{next(places)}-0", entries=packed(entries))
+        assert await history.record_all([Move(outbox, after, f"{next(places)}-0")], packed(entries))
 
     return write

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from history import History, tables
 from history.batch import Packed
 from history.connection import Database
+from history.write import Move
 from runtime.history_url import parse
 from schemas.outbox import entries as e
 from tests.support.outbox_entries import NOW, change_of, delivered, of_look, of_payment, packed, paid
@@ -73,7 +74,7 @@ async def record_all(history: History, outbox: str, entries: Sequence[Packed]) -
     """Record entries in one batch."""
     after = await history.place(outbox)
     first = int(after.partition("-")[0])
-    assert await history.record(outbox, after=after, upto=f"{first + 1}-0", entries=entries)
+    assert await history.record_all([Move(outbox, after, f"{first + 1}-0")], entries)
 
 
 @pytest.fixture
@@ -131,8 +132,8 @@ async def test_two_attempts_of_one_number(history: History) -> None:
     first = next(row for row in way if isinstance(row, e.Attempt))
     before, after = (replace(first, number=2, at=NOW + at, status_code=code) for at, code in ((90, 500), (7000, 200)))
     third = replace(first, number=3, at=NOW + 900, status_code=503)
-    assert await history.record("07", after="0-0", upto="1-0", entries=packed([*way, before, third]))
-    assert await history.record("07", after="1-0", upto="2-0", entries=packed([after, before]))
+    assert await history.record_all([Move("07", "0-0", "1-0")], packed([*way, before, third]))
+    assert await history.record_all([Move("07", "1-0", "2-0")], packed([after, before]))
     sent = await history.deliveries.get(f"{first.event}.{first.endpoint}")
     assert [(row.number, row.status_code) for row in sent.attempts] == [(1, 200), (2, 500), (3, 503), (2, 200)]
 
@@ -146,7 +147,7 @@ async def test_two_recorders(history: History, database: Database, history_url: 
     async def run(name: str, one: History) -> None:
         while (after := await one.place("raced")) != f"{len(parts)}-0":
             place = int(after.partition("-")[0])
-            written = await one.record("raced", after=after, upto=f"{place + 1}-0", entries=parts[place])
+            written = await one.record_all([Move("raced", after, f"{place + 1}-0")], parts[place])
             won[name] += written
             await asyncio.sleep(0)
 
@@ -158,10 +159,10 @@ async def test_two_recorders(history: History, database: Database, history_url: 
 
 async def test_a_place_that_is_gone(history: History, database: Database) -> None:
     """A batch behind another place than the outbox stands at is refused whole."""
-    assert await history.record("08", after="0-0", upto="5-0", entries=packed(of_payment(1)))
+    assert await history.record_all([Move("08", "0-0", "5-0")], packed(of_payment(1)))
     for after in ("0-0", "4-0", "6-0"):
-        assert not await history.record("08", after=after, upto="7-0", entries=packed(of_payment(2)))
-    assert not await history.record("09", after="4-0", upto="7-0", entries=packed(of_payment(2)))
+        assert not await history.record_all([Move("08", after, "7-0")], packed(of_payment(2)))
+    assert not await history.record_all([Move("09", "4-0", "7-0")], packed(of_payment(2)))
     assert await history.place("08") == "5-0"
     assert len((await database.read(rows_of))["payment"]) == 1
 
@@ -169,6 +170,7 @@ async def test_a_place_that_is_gone(history: History, database: Database) -> Non
 _WRITER = """
 import asyncio, sys
 from history import History
+from history.write import Move
 from runtime.history_url import parse
 from tests.history.test_exactly_once import STORY
 from tests.support.outbox_entries import packed
@@ -181,7 +183,7 @@ async def main():
         place = int(after.partition("-")[0])
         if place == len(STORY):
             return
-        await history.record("killed", after=after, upto=f"{place + 1}-0", entries=packed(STORY[place:place + 1]))
+        await history.record_all([Move("killed", after, f"{place + 1}-0")], packed(STORY[place:place + 1]))
 
 asyncio.run(main())
 """
@@ -195,13 +197,13 @@ async def test_a_recorder_that_is_killed(history: History, database: Database, h
         assert await asyncio.to_thread(writer.stdout.readline) == "ready\n"
         await asyncio.sleep(pause)  # the moment is what this is about
         writer.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(writer.wait)
+        assert await asyncio.to_thread(writer.wait) in (0, -signal.SIGKILL)
         writer.stdout.close()
         place = int((await history.place("killed")).partition("-")[0])
         left = History.connect(parse(history_url))
-        assert await left.record("killed", after=f"{place}-0", upto=f"{place}-0", entries=[])
+        assert await left.record_all([Move("killed", f"{place}-0", f"{place}-0")], [])
         await left.close()
     place = int((await history.place("killed")).partition("-")[0])
     upto = f"{len(STORY)}-0"
-    assert await history.record("killed", after=f"{place}-0", upto=upto, entries=packed(STORY[place:]))
+    assert await history.record_all([Move("killed", f"{place}-0", upto)], packed(STORY[place:]))
     assert await database.read(rows_of) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from schemas.outbox import entries as e
 from schemas.payments.erased_record import erased
 from tests.support.outbox_entries import ENDPOINT, NOW, change_of, of_look, of_payment, paid
 from tests.support.payments import T0, deposit, entry
+from tests.support.vacuum import vacuum
 
 Record = Callable[..., Awaitable[None]]
 DAY = 86_400_000
@@ -171,6 +173,8 @@ async def test_a_buyer_is_forgotten(
     await record([*planted(), *of_payment(8, buyer_name="김민수")])
     said = await everything(history)
     assert all(text.encode() in said for text in SECRETS)
+    if not history_url.startswith("sqlite"):
+        request.getfixturevalue("postgres_server").execute("ANALYZE", history_url.rpartition("/")[2])
     before = await history.payments.get("default", "imp_000000000007")
     await record([e.Erasure("default", "imp_000000000007", NOW + 5)])
     said = await everything(history)
@@ -184,7 +188,7 @@ async def test_a_buyer_is_forgotten(
         "cancel_history",
     }  # fmt: skip
     assert (await history.find(PLANTED)).payments == ()
-    await history.vacuum()
+    await asyncio.to_thread(vacuum, history_url)
     for file in _files(history_url, request):
         with contextlib.suppress(FileNotFoundError):  # PostgreSQL may remove one of its caches at any moment
             content = file.read_bytes()
@@ -266,8 +270,7 @@ async def test_what_a_lost_ledger_gets_back(history: History, record: Record) ->
     assert [row.id async for row in restore.reconciliations()] == ["rec_1", "auto/default"]
     deliveries = [row async for row in restore.deliveries()]
     assert [(row.delivery.imp_uid[-1], len(row.attempts)) for row in deliveries] == [("3", 1)]
-    events = await history.events.some([row.delivery.event for row in deliveries])
-    assert [event.imp_uid[-1] for event in events] == ["3"]
+    assert (await history.events.get(deliveries[0].delivery.event)).imp_uid[-1] == "3"
 
 
 async def test_restoring_many(history: History, database: Database, record: Record) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from history import History, tables
 from history.connection import PATIENCE, Database
 from history.pages import PageRequest
+from history.write import Move
 from schemas.compression import decompress
 from schemas.errors import NotFound
 from schemas.outbox import cold_record
@@ -99,8 +100,7 @@ async def test_what_operators_set_up_and_did(history: History, record: Record) -
     assert (await history.reconciliations.list(FIRST)).rows == (run,)
     assert (await history.audit.list(FIRST, actor="alice")).rows == (audit,)
     assert (await history.audit.list(FIRST, actor="bob")).rows == ()
-    assert await history.payments.order("shop", "order-1") == order
-    assert await history.payments.order("shop", "order-2") is None
+    assert await history.payments.orders("shop", ["order-1", "order-2"]) == [order]
 
 
 async def test_what_is_not_there(history: History) -> None:
@@ -131,8 +131,7 @@ async def test_order_numbers_that_become_one(history: History, record: Record) -
     uids = ["9" * 500 + "a", "9" * 500 + "b", "n\0", "n\ufffd"]
     await record(e.Order("default", uid, str(n), None, NOW, NOW + n) for n, uid in enumerate(uids))
     for uid, amount in (("9" * 400, "1"), ("n\ufffd", "3")):
-        order = await history.payments.order("default", uid)
-        assert order is not None
+        (order,) = await history.payments.orders("default", [uid])
         assert order.amount == amount
 
 
@@ -155,7 +154,7 @@ async def test_a_read_sees_one_state(history: History, database: Database) -> No
 
     reading = asyncio.create_task(database.read(read))
     assert await asyncio.to_thread(counted.wait, 30)
-    assert await history.record("07", after="0-0", upto="1-0", entries=packed(of_payment(1)))
+    assert await history.record_all([Move("07", "0-0", "1-0")], packed(of_payment(1)))
     written.set()
     assert await reading == [0, 0]
 
@@ -184,7 +183,7 @@ async def test_nul_is_asked_for_as_it_is_stored(history: History, record: Record
     ])  # fmt: skip
     found = await history.payments.list(FIRST, merchant_uid="order\0one")
     assert [row.imp_uid for row in found.rows] == ["imp_000000000001"]
-    assert await history.payments.order("default", "order\0one") is not None
+    assert len(await history.payments.orders("default", ["order\0one"])) == 1
     assert len((await history.audit.list(FIRST, object_="order\0one")).rows) == 1
     for lists in (
         history.payments.list(FIRST, imp_uid="\0"), history.events.list(FIRST, imp_uid="\0"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -94,3 +95,62 @@ async def test_many_of_one_moment(history: History, record: Record) -> None:
     await record(entry for number in range(7) for entry in of_payment(number))
     found = await walked(history, [NEW], Selection(only="all"), most=3)
     assert sorted(one.imp_uid for one in found) == [f"imp_{number:012d}" for number in range(7)]
+
+
+KINDS = product(
+    ("default", "shop"),
+    ("payment.paid", "endpoint.failing"),
+    (False, True),
+    (False, True),
+    (None, "pending", "delivered", "dead", "discarded"),
+)
+"""Merchant, type, silent, sandbox, and the state of its delivery to `ENDPOINT`."""
+_WANTED: dict[Only, tuple[str | None, ...]] = {
+    "undelivered": (None, "dead", "discarded"),
+    "dead": ("dead",),
+    "all": (None, "delivered", "dead", "discarded"),
+}
+
+
+async def test_count_and_walk_agree(history: History, record: Record) -> None:
+    """On each kind of event, delivery, recipient and selection: as the words of `Selection` and `Recipient` say."""
+    events: list[tuple[e.Event, str | None]] = []
+    for n, (merchant, type_, silent, sandbox, state) in enumerate(KINDS):
+        about = (ENDPOINT, "ep_new", None)[n % 3] if type_ == "endpoint.failing" else None
+        event = e.Event(
+            f"evt_{n}", merchant, f"imp_{n}", type_, n, NOW + n * 1000, silent=silent, sandbox=sandbox, about=about
+        )
+        events.append((event, state))
+    sent = (
+        e.Delivery(event.id, ENDPOINT, event.merchant, event.imp_uid, event.type, state=state, created_at=NOW)
+        for event, state in events
+        if state is not None
+    )
+    await record([*(event for event, _ in events), *sent])
+    recipients = [
+        Recipient(name, merchant, types, include_sandbox)
+        for name, merchant in ((ENDPOINT, "default"), ("ep_new", "default"), ("ep_shop", "shop"))
+        for types in (("payment.paid",), ("payment.paid", "endpoint.failing"))
+        for include_sandbox in (False, True)
+    ]
+    windows = ((None, NOW + 90_000), (NOW + 20_000, NOW + 60_000), (NOW + 20_001, NOW + 20_002))
+    for only, include_silent, (since, until) in product(_WANTED, (False, True), windows):
+        chosen = Selection(only=only, include_silent=include_silent, since=None if since is None else since / 1000)
+        for one_ in recipients:
+            expected = [
+                event.id
+                for event, state in events
+                if (since is None or event.recorded_at >= since)
+                and event.recorded_at < until
+                and (include_silent or not event.silent)
+                and event.merchant == one_.merchant
+                and event.type in one_.types
+                and event.about != one_.endpoint
+                and (one_.include_sandbox or not event.sandbox)
+                and (state if one_.endpoint == ENDPOINT else None) in _WANTED[only]
+            ]
+            found = await walked(history, [one_], chosen, until / 1000, most=30)
+            assert [selected.event for selected in found] == expected, (chosen, one_)
+            assert await history.replayable.count([one_], chosen, until / 1000) == len(expected), (chosen, one_)
+        together = await walked(history, recipients, chosen, until / 1000, most=30)
+        assert len(together) == await history.replayable.count(recipients, chosen, until / 1000)

@@ -18,6 +18,7 @@ import pytest
 
 from history import History, connection
 from history.pages import PageRequest
+from history.write import Move
 from runtime.history_url import parse
 from schemas.errors import HistoryUnavailable
 from tests.support.outbox_entries import of_payment, packed
@@ -35,7 +36,7 @@ async def opened(url: str) -> History:
 async def recorded(history: History, number: int) -> bool:
     """Record one payment as the only entry of a step."""
     after = f"{number - 1}-0"
-    return await history.record("07", after=after, upto=f"{number}-0", entries=packed(of_payment(number)))
+    return await history.record_all([Move("07", after, f"{number}-0")], packed(of_payment(number)))
 
 
 async def longest_pause(work: Awaitable[object]) -> float:
@@ -140,6 +141,7 @@ _READER = """
 import asyncio, os, sys
 from history import History
 from history.pages import PageRequest
+from history.write import Move
 from runtime.history_url import parse
 from schemas.errors import HistoryUnavailable
 from tests.support.outbox_entries import of_payment, packed
@@ -150,7 +152,7 @@ async def main():
     os.setuid(65534)
     history = History.connect(parse(sys.argv[1]))
     try:
-        await history.record("07", after="1-0", upto="2-0", entries=packed(of_payment(2)))
+        await history.record_all([Move("07", "1-0", "2-0")], packed(of_payment(2)))
     except HistoryUnavailable as error:
         print(error)
 
@@ -203,10 +205,10 @@ async def test_the_disk_is_full(small_disk: Path) -> None:
     with pytest.raises(HistoryUnavailable, match="full"):
         await recorded(history, number + 1)
     assert await history.place("07") == f"{number}-0"
-    assert await history.payments.count() == number
+    assert await history.exports.count("payments") == number
     filler.unlink()
     assert await recorded(history, number + 1)
-    assert await history.payments.count() == number + 1
+    assert await history.exports.count("payments") == number + 1
     await history.close()
 
 
@@ -262,5 +264,5 @@ async def test_retention_that_could_not_write(path: Path, monkeypatch: pytest.Mo
     holder.close()
     while await history.retention.step(T0 + 86400):
         pass
-    assert await history.payments.count() == 0
+    assert await history.exports.count("payments") == 0
     await history.close()

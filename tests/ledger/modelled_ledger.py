@@ -78,9 +78,9 @@ class ModelledLedger:
         identity = pending[which % len(pending)]
         self.run(self.ledger.intake.accept(notification(self.model.webhooks[identity].imp_uid, id=identity)))
 
-    def mark_dirty(self, imp_uid: str, due_in: float) -> None:
-        """An operator or a reconciliation asks for a refresh."""
-        self.run(self.ledger.refresh_lane.mark_dirty("default", imp_uid, due_in=due_in))
+    def mark_dirty(self, imp_uid: str) -> None:
+        """An operator asks for a refresh."""
+        self.run(self.ledger.refresh_lane.mark_dirty("default", imp_uid))
 
     def claim(self, lane: Lane, limit: int) -> None:
         """A worker takes payments, all of them free, and is given what the model knows of each."""

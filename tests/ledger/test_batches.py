@@ -144,7 +144,7 @@ async def test_looks_of_one_call_have_each_their_own_subscribers(ledger: Ledger,
     """Another merchant's endpoints get nothing, and a silent refresh is silent for its payment only."""
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")
     ours, theirs = await driver.subscribe("ep_ours"), await driver.subscribe("ep_theirs", merchant="other")
-    await ledger.refresh_lane.mark_dirty("default", "imp_silent", silent=True)
+    await driver.mark_silently("imp_silent")
     await driver.accept("imp_1")
     await driver.accept("imp_2", merchant="other")
     claimed = [*await driver.claim(), *await driver.claim(REFRESH._replace(name="other"))]

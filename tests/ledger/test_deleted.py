@@ -25,8 +25,8 @@ async def a_shop(driver: Driver) -> None:
     await driver.accept("imp_slow", merchant="shop")
     slow = await driver.claim_one(SHOP)
     await driver.ledger.refresh_lane.postpone(slow, "unknown", due_in=2, tries=1)
+    await driver.plan("imp_later", 90 * 86400, "shop")
     await driver.accept("imp_now", merchant="shop")
-    await driver.ledger.refresh_lane.mark_dirty("shop", "imp_later", due_in=90 * 86400)
 
 
 async def tidy(driver: Driver, *, after: float) -> int:
@@ -68,7 +68,7 @@ async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver:
     await a_shop(driver)
     one = notification("imp_now", merchant="shop", status="cancelled", cancellation_id="c1")
     await driver.ledger.intake.accept(one)
-    await driver.ledger.refresh_lane.mark_dirty("shop", "imp_now", silent=True)
+    await driver.mark_silently("imp_now", "shop")
     claimed = await driver.claim_one(SHOP)
     assert await driver.commit(claimed, paid("imp_now")) == "ok"
     await driver.accept("imp_now", merchant="shop")

@@ -87,7 +87,7 @@ async def _lose(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     (lease,) = (await ledger.jobs.claim(REWRITE)).leases
     while await ledger.rewriting.step():
         await keys.see()
-        await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)  # it is recorded
+        await ledger.outbox.trim_all({0: (await ledger.outbox.state_of(0)).last})  # it is recorded
     await ledger.jobs.settle(lease, next_in=None)
 
 
@@ -104,11 +104,11 @@ async def _start(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     used = (await driver.redis.info("memory"))["used_memory"]
     await driver.redis.config_set("maxmemory", int(used / 0.97))
     await ledger.sweep("me")
-    await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)
+    await ledger.outbox.trim_all({0: (await ledger.outbox.state_of(0)).last})
     await keys.see()
     await driver.redis.config_set("maxmemory", 0)
     await ledger.sweep("me")
-    await ledger.refresh_lane.mark_dirty("shop", "imp_1", due_in=2)  # sooner than it means to sweep
+    await driver.plan("imp_1", 2, "shop")  # sooner than it means to sweep
 
 
 async def _refresh(ledger: Ledger, driver: Driver, keys: Keys) -> None:
@@ -117,7 +117,7 @@ async def _refresh(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await driver.accept("imp_escrow", extra=change)
     await driver.accept("imp_reported", status="cancelled", cancellation_id="c9")
     await driver.accept("imp_unverified", source="198.51.100.7", verified=False)
-    await ledger.refresh_lane.mark_dirty("default", "imp_silent", silent=True)
+    await driver.mark_silently("imp_silent")
     await keys.see()
     stalled, hidden, gone, silent = await driver.claim()
     ledger.leases.hold([stalled.lease])

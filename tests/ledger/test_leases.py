@@ -224,7 +224,7 @@ async def test_one_worker_sweeps_at_a_time(ledger: Ledger, driver: Driver) -> No
 
 async def test_the_sweep_tells_of_what_is_due_only(ledger: Ledger, driver: Driver) -> None:
     """A lane whose work is for later is left alone until then."""
-    await ledger.refresh_lane.mark_dirty("default", "imp_1", due_in=60)
+    await driver.plan("imp_1", 60)
     assert await ledger.sweep("me") == []
     await driver.pass_time(61)
     assert await ledger.sweep("me") == [REFRESH]

@@ -15,6 +15,7 @@ from history import History
 from history.connection import Database, open_database
 from history.pages import PageRequest
 from history.tables import metadata
+from history.write import Move
 from ledger import Ledger
 from ledger.jobs import REWRITE
 from ledger.outbox import outbox_name
@@ -138,7 +139,7 @@ async def test_an_old_copy_learns_what_became_of_notifications(ledger: Ledger, t
             case "imp_2":
                 await ledger.refresh_lane.postpone(claimed, "rejected", due_in=None, reason=because("unknown"))
     await ledger.outbox.append([pack(Audit("aud_1", 1, "me", "payment.read"))])
-    await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)
+    await ledger.outbox.trim_all({0: (await ledger.outbox.state_of(0)).last})
     await ledger.outbox.rewrite("0-0")
     await lost(ledger)
     while await Rewriter(ledger).step("rewrite_history", 0) is not None:
@@ -206,7 +207,7 @@ async def run_ahead(ledger: Ledger, history: History) -> tuple[str, int]:
     name = outbox_name(await ledger.outbox.lead("me") or "", 0)
     place = await history.place(name)
     ms = int(place.partition("-")[0])
-    assert await history.record(name, after=place, upto=f"{ms + 3_600_000}-7", entries=[])
+    assert await history.record_all([Move(name, place, f"{ms + 3_600_000}-7")], [])
     return name, ms
 
 

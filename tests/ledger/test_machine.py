@@ -135,7 +135,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.both.resume(self.rng.choice(LANES))
 
     def _mark_dirty(self) -> None:
-        self.both.mark_dirty(self.rng.choice(PAYMENTS), self.rng.choice((0, 5)))
+        self.both.mark_dirty(self.rng.choice(PAYMENTS))
 
     def _cancel(self) -> None:
         self.both.ask_for_cancellation(self.rng.choice(PAYMENTS))

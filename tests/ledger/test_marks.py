@@ -75,7 +75,7 @@ async def test_notifications_wait_while_their_claim_is_open(driver: Driver) -> N
 async def test_a_quiet_look_records_without_delivery(driver: Driver) -> None:
     """What a silent refresh finds is not delivered; what the next, ordinary one finds is."""
     lane = await driver.subscribe()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
+    await driver.mark_silently()
     claimed = await driver.claim_one()
     assert claimed.silent
     await driver.commit(claimed, paid())
@@ -91,12 +91,12 @@ async def test_a_webhook_makes_a_quiet_look_heard(driver: Driver) -> None:
     for imp_uid, webhook_first in (("imp_1", True), ("imp_2", False)):
         if webhook_first:
             await driver.accept(imp_uid)
-        await driver.ledger.refresh_lane.mark_dirty("default", imp_uid, silent=True)
+        await driver.mark_silently(imp_uid)
         if not webhook_first:
             await driver.accept(imp_uid)
         await driver.commit(await driver.claim_one(), paid(imp_uid))
         assert (await driver.take_one(lane)).imp_uid == imp_uid
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_3", silent=True)
+    await driver.mark_silently("imp_3")
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_3")
     await driver.commit(await driver.claim_one(), paid("imp_3"))
     assert (await driver.take_one(lane)).imp_uid == "imp_3"
@@ -105,8 +105,8 @@ async def test_a_webhook_makes_a_quiet_look_heard(driver: Driver) -> None:
 async def test_a_quiet_mark_is_quiet_though_a_look_was_planned_for_later(driver: Driver) -> None:
     """A deadline in a week is no reason to deliver what a reconciliation by hand finds today."""
     lane = await driver.subscribe()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", due_in=86400)
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
+    await driver.plan("imp_1", 86400)
+    await driver.mark_silently()
     await driver.commit(await driver.claim_one(), paid())
     assert await driver.take(lane) == ()
 
@@ -116,9 +116,9 @@ async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off
     lane = await driver.subscribe()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1")
     claimed = await driver.claim_one()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
+    await driver.mark_silently()
     await driver.ledger.refresh_lane.postpone(claimed, "stalled", due_in=60, tries=1)
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
+    await driver.mark_silently()
     await driver.commit(await driver.claim_one(), paid())
     assert (await driver.take_one(lane)).type == "payment.paid"
 
@@ -126,7 +126,7 @@ async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off
 async def test_a_quiet_look_that_somebody_asks_for_while_it_is_under_way_is_heard(driver: Driver) -> None:
     """An answer to our own cancel call comes during a reconciliation's refresh: what that finds is delivered."""
     lane = await driver.subscribe()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
+    await driver.mark_silently()
     claimed = await driver.claim_one()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1")
     await driver.commit(claimed, paid())

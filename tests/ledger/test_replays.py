@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from history.write import Move
 from ledger.keys import Lane
 from schemas.endpoints.replay_selection import Selection
 from schemas.outbox import entries
@@ -93,7 +94,7 @@ async def test_every_endpoint_that_wants_it(driver: Driver, replays: ReplayDrive
 
 async def test_silent_events_only_on_request(driver: Driver, replays: ReplayDriver) -> None:
     """What was recorded without delivery is sent only where it is asked for."""
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
+    await driver.mark_silently()
     claimed = await driver.claim_one()
     await driver.commit(claimed, paid("imp_1"))
     await driver.subscribe("ep_1")
@@ -147,7 +148,7 @@ async def test_more_events_than_a_step_takes(driver: Driver, replays: ReplayDriv
             body="{}",
         )  # fmt: skip
         recorded.append(entries.Event(event, "default", f"imp_{number}", "payment.paid", 1, at, body=b"{}"))
-    assert await replays.history.record("other", after="0-0", upto="1-0", entries=packed(recorded))
+    assert await replays.history.record_all([Move("other", "0-0", "1-0")], packed(recorded))
     await driver.subscribe("ep_1", max_in_flight=1000)
     assert await replays.count(Selection()) == 2300
 

@@ -22,7 +22,7 @@ async def _rests(ledger: Ledger, seconds: float) -> bool:
 async def test_it_rests_while_nothing_is_due(ledger: Ledger, driver: Driver) -> None:
     """What is due much later wakes nobody."""
     assert await ledger.sweep("me") == []
-    await ledger.refresh_lane.mark_dirty("default", "imp_1", due_in=60)
+    await driver.plan("imp_1", 60)
     assert not await driver.redis.exists(key("wake"))
     assert await _rests(ledger, 1.2)
 
@@ -34,21 +34,21 @@ async def test_it_looks_often_while_a_lane_waits_for_its_worker(ledger: Ledger, 
     assert not await _rests(ledger, 1.0)
 
 
-async def test_it_rests_until_the_next_lane_is_due(ledger: Ledger) -> None:
+async def test_it_rests_until_the_next_lane_is_due(ledger: Ledger, driver: Driver) -> None:
     """Then that lane is kicked at once."""
-    await ledger.refresh_lane.mark_dirty("default", "imp_1", due_in=1)
+    await driver.plan("imp_1", 1)
     assert await ledger.sweep("me") == []
     assert await _rests(ledger, 0.5)
     await asyncio.wait_for(ledger.rest(), 2)
     assert await ledger.sweep("me") == [REFRESH]
 
 
-async def test_it_is_woken_for_what_is_due_sooner(ledger: Ledger) -> None:
+async def test_it_is_woken_for_what_is_due_sooner(ledger: Ledger, driver: Driver) -> None:
     """Whatever makes a lane due says when, in the middle of a rest or before it."""
     assert await ledger.sweep("me") == []
     resting = asyncio.create_task(ledger.rest())
     await asyncio.sleep(0.2)
-    await ledger.refresh_lane.mark_dirty("default", "imp_1", due_in=0.5)
+    await driver.plan("imp_1", 0.5)
     await asyncio.wait_for(resting, 1.8)
     assert await ledger.sweep("me") == [REFRESH]
 
@@ -57,7 +57,7 @@ async def test_one_wake_up_is_enough_for_all_that_is_due_later(ledger: Ledger, d
     """The soonest counts; work that is due at once is kicked by whoever made it due."""
     await ledger.sweep("me")
     for n, due_in in enumerate((1.0, 2.0, 0.5, 0.8)):
-        await ledger.refresh_lane.mark_dirty("default", f"imp_{n}", due_in=due_in)
+        await driver.plan(f"imp_{n}", due_in)
     await driver.accept("imp_now")
     assert (await driver.redis.xinfo_stream(key("wake")))["entries-added"] == 2
 
@@ -67,7 +67,7 @@ async def test_a_lost_wake_up_costs_its_rest(ledger: Ledger, driver: Driver, los
     """Three seconds at most."""
     await ledger.sweep("me")
     await driver.redis.delete(key(lost))
-    await ledger.refresh_lane.mark_dirty("default", "imp_1", due_in=0.3)
+    await driver.plan("imp_1", 0.3)
     await driver.redis.delete(key(lost))
     await asyncio.wait_for(ledger.rest(), 4)
     assert await ledger.sweep("me") == [REFRESH]

@@ -13,7 +13,8 @@ from receiver.acceptor import FAILURES_PASSED_OVER, STATE_IS_GOOD_FOR, Acceptor
 from receiver.interfaces import Spool
 from receiver.known_merchants import KnownMerchants
 from receiver.metrics import ReceiverMetrics
-from receiver.spool import FileSpool, NoSpool
+from receiver.no_spool import NoSpool
+from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable, UnknownMerchant
 from schemas.reasons import Reason
 from tests.support.receiver_parts import Durability, ListedLedger, away, notification, weakness

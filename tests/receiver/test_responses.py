@@ -189,7 +189,7 @@ async def test_a_webhook_that_a_redirect_made_a_get_is_counted(receiver: Receive
     counted = (await receiver.client.get("/metrics")).text
     lines = [line for line in counted.splitlines() if 'status="405"' in line]
     assert lines == ['relay_webhooks_refused_total{merchant="-",status="405"} 1.0']
-    assert receiver.process.logs("webhook_refused", status_code=405)
+    await receiver.process.logged("webhook_refused", status_code=405)
 
 
 async def test_other_methods_are_405(receiver: Receiver) -> None:

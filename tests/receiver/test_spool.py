@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from receiver import spool_codec
-from receiver.spool import FileSpool, NoSpool
+from receiver.no_spool import NoSpool
+from receiver.spool import FileSpool
 from schemas.errors import LedgerUnavailable, SpoolUnavailable
 from schemas.payments.notification import Notification
 from tests.support.processes import clean_environ

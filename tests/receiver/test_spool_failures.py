@@ -19,6 +19,7 @@ import pytest
 import structlog
 
 from receiver import spool as spooling
+from receiver import spool_drain
 from receiver.interfaces import Postponed
 from receiver.spool import FileSpool
 from schemas.errors import LedgerUnavailable, SpoolUnavailable
@@ -249,7 +250,7 @@ async def test_a_new_file_is_not_taken_for_an_old_one_of_its_name(
     """A file that could not be made smaller was passed over up to some row, drained and removed by another process, and
     made anew: what waits in the new one is not passed over, and is not removed with it."""
     monkeypatch.setattr(spooling, "LOOK_FOR_ORPHANS", 0.0)
-    monkeypatch.setattr(spooling, "BATCH", 2)
+    monkeypatch.setattr(spool_drain, "BATCH", 2)
     living, killed, ledger = spool_at(tmp_path), spool_at(tmp_path / "killed"), ListedLedger()
     await living.drain(ledger.accept)
     with files_of_at_most(128 * 1024):

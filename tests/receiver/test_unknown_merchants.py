@@ -13,7 +13,8 @@ from receiver.acceptor import Acceptor
 from receiver.known_merchants import KnownMerchants
 from receiver.merchant_cache import NAME, MerchantCache
 from receiver.metrics import ReceiverMetrics
-from receiver.spool import FileSpool, NoSpool
+from receiver.no_spool import NoSpool
+from receiver.spool import FileSpool
 from schemas.errors import BudgetSpent, SpoolUnavailable, UnknownMerchant
 from tests.receiver.test_acceptor import Kept
 from tests.support.receiver_parts import Durability, ListedLedger, MakeSpool, away, files, notification, weakness

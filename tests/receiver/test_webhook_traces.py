@@ -11,8 +11,8 @@ from receiver.acceptor import Acceptor
 from receiver.known_merchants import KnownMerchants
 from receiver.limiter import RateLimiter
 from receiver.metrics import ReceiverMetrics
+from receiver.no_spool import NoSpool
 from receiver.source_address import SourceAddresses
-from receiver.spool import NoSpool
 from receiver.webhook_log import WebhookLog
 from receiver.webhooks import WebhookHandler
 from runtime.tracing import Tracer

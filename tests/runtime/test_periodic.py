@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from runtime.periodic import Background, Periodic
-from schemas.errors import BadSetting, LedgerRefused, LedgerUnavailable
+from schemas.errors import BadSetting, HistoryUnavailable, LedgerRefused, LedgerUnavailable
 from tests.support.reasons import because
 from tests.support.waiting import until
 
@@ -39,6 +39,17 @@ async def test_trouble_with_redis_is_told_once_and_passes() -> None:
             await until(lambda: len(turns) > 25, "it goes on")
     assert background.status() == 0
     assert [(line["event"], line.get("error")) for line in lines] == [("ledger_away", words), ("ledger_back", None)]
+
+
+async def test_the_log_names_what_is_back() -> None:
+    """History or Redis, each once all steps that missed it succeed, even if a step misses one after the other."""
+    away, full = HistoryUnavailable(because("away")), LedgerUnavailable(because("full"))
+    first, turns = failing([away, full])
+    second, others = failing([away] * 40)
+    tasks = [Periodic("first", first, 0.001), Periodic("second", second, 0.001)]
+    with structlog.testing.capture_logs() as lines, Background(tasks).running():
+        await until(lambda: min(len(turns), len(others)) > 45, "both go on")
+    assert [line["event"] for line in lines] == ["history_away", "ledger_away", "ledger_back", "history_back"]
 
 
 async def test_trouble_that_comes_and_goes_does_not_fill_the_log() -> None:

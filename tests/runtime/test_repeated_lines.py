@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from runtime.repeated_lines import AGAIN_AFTER, MOST, Repeats
+import logging
+
+from runtime.repeated_lines import AGAIN_AFTER, MOST, OnceAMinute, Repeats
 
 
 def test_words_are_written_at_once_and_then_once_a_minute() -> None:
@@ -31,3 +33,13 @@ def test_words_that_are_never_the_same_count_as_one() -> None:
     now = AGAIN_AFTER
     assert [repeats.times(words) for words in ("failure 5", "failure 9999")] == [1, 1]
     assert len(repeats._seen) <= MOST + 1
+
+
+def test_a_library_writes_a_line_a_minute() -> None:
+    """One for each place in its code, say, whatever its words."""
+    now = 0.0
+    limited = OnceAMinute(lambda record: str(record.lineno), lambda: now)
+    lines = [logging.LogRecord("library", logging.ERROR, "", place, "away", None, None) for place in (1, 2, 1, 2)]
+    assert [limited.filter(line) for line in lines] == [True, True, False, False]
+    now = AGAIN_AFTER
+    assert [limited.filter(line) for line in lines] == [True, True, False, False]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.machine import usable_cores
+from runtime.redis_url import parse
 from runtime.settings import Settings
 from schemas.errors import BadSetting
 
@@ -128,6 +129,7 @@ BAD = {
         "http://proxy:99999",
         "http://proxy:0",
         "http://:3128",
+        "http://[::1.2]:3128",
         "http://pro xy:3128",
         "http://proxy:3128/path",
         "http://proxy:3128?a=1",
@@ -259,6 +261,7 @@ def test_the_spool_can_be_switched_off() -> None:
         ("redis://u:p@h:1/4", "redis://u:p@h:1/5"),
         ("rediss://h:6380/0?ssl_cert_reqs=none", "rediss://h:6380/1?ssl_cert_reqs=none"),
         ("redis://h?db=2", "redis://h?db=3"),
+        ("redis://h/2?db=2", "redis://h?db=3"),
         ("unix:///run/redis.sock", "unix:///run/redis.sock?db=1"),
         ("unix:///run/redis.sock?db=7", "unix:///run/redis.sock?db=8"),
         ("redis+sentinel://a:26379,b:26379/mymaster/0", "redis+sentinel://a:26379,b:26379/mymaster/1"),
@@ -268,6 +271,7 @@ def test_the_spool_can_be_switched_off() -> None:
 def test_the_queue_is_the_next_database(ledger: str, queue: str) -> None:
     """Dramatiq gets a database number of its own unless another one is given."""
     assert Settings.load({"REDIS_URL": ledger}).queue_url == queue
+    assert parse(queue).database == parse(ledger).database + 1
 
 
 def test_secrets_are_not_in_repr() -> None:

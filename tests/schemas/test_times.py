@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.times import parse_retry_after, rfc3339, unix
+from schemas.times import YEAR_10000, ms, parse_retry_after, rfc3339, unix
 
 NOW = 1_800_000_000.0
 
@@ -23,10 +23,22 @@ def test_a_time_is_rfc_3339_in_utc(at: float, text: str) -> None:
     assert rfc3339(at) == text
 
 
-@given(st.integers(0, 253_402_300_799))
+@given(st.integers(0, YEAR_10000 - 1))
 def test_a_time_comes_back(at: int) -> None:
     """Every second until the year 10000."""
     assert unix(rfc3339(at)) == at
+
+
+def test_the_year_10000_is_no_time() -> None:
+    """It has five digits."""
+    with pytest.raises(ValueError, match="range"):
+        rfc3339(YEAR_10000)
+
+
+@pytest.mark.parametrize(("at", "found"), [(1.0, 1000), (1.0001, 1001), (1_795_395_723.123, 1_795_395_723_123)])
+def test_ms(at: float, found: int) -> None:
+    """Rounded up, but for what a float cannot say."""
+    assert ms(at) == found
 
 
 @pytest.mark.parametrize(

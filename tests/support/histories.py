@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 import psycopg
 
 from history import History
+from history.write import Move
 from ledger import Ledger
 from runtime import history_url
 from tests.support.postgres import create_database
@@ -80,6 +81,6 @@ async def record_all(ledger: Ledger, history: History) -> None:
         place = await history.place(name)
         while items := (await ledger.outbox.read({cell: place}, 100))[cell]:
             entries = [entry for item in items for entry in item.entries]
-            assert await history.record(name, after=place, upto=items[-1].place, entries=entries)
+            assert await history.record_all([Move(name, place, items[-1].place)], entries)
             place = items[-1].place
-        await ledger.outbox.trim(place, cell)
+        await ledger.outbox.trim_all({cell: place})

@@ -12,6 +12,7 @@ from ledger.delivery_lane import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.endpoint_rows import dump_places
 from ledger.keys import Lane, cell_of, cell_prefix
 from ledger.leases import Lease
+from ledger.reconciliations import Difference, Reconciliation
 from ledger.refresh_lane import ClaimedPayment, Outcome
 from schemas import wire
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Retry, Verdict
@@ -153,6 +154,20 @@ class Driver:
         (claimed,) = await self.claim(lane)
         return claimed
 
+    async def mark_silently(self, imp_uid: str = "imp_1", merchant: str = "default") -> None:
+        """A reconciliation by hand that delivers nothing finds a payment."""
+        run = Reconciliation("rec_silent", merchant, 0, 1, deliver=False)
+        await self.ledger.reconciliations.mark_found(run, {imp_uid: Difference(missing=False, silent=True)})
+
+    async def plan(self, imp_uid: str, due_in: float, merchant: str = "default", *, silent: bool = False) -> None:
+        """Make a payment due in ``due_in`` seconds; no other payment of its merchant is due now."""
+        if silent:
+            await self.mark_silently(imp_uid, merchant)
+        else:
+            await self.ledger.refresh_lane.mark_dirty(merchant, imp_uid)
+        claimed = await self.claim_one(REFRESH._replace(name=merchant))
+        await self.ledger.refresh_lane.postpone(claimed, "again", due_in=due_in)
+
     def decide(self, claimed: ClaimedPayment, snapshot: Snapshot, record: Record | None = None) -> Change:
         """What a look changes."""
         return decide(
@@ -218,7 +233,7 @@ class Driver:
 
     async def tidy(self, older_than: float) -> int:
         """One step of retention, with a history that has everything."""
-        await self.ledger.outbox.trim((await self.ledger.outbox.state_of(0)).last)
+        await self.ledger.outbox.trim_all({0: (await self.ledger.outbox.state_of(0)).last})
         return await self.ledger.retention.tidy(older_than=older_than)
 
     async def state(self, delivery: ClaimedDelivery) -> str:

@@ -229,8 +229,7 @@ async def test_what_was_taken_back_leaves_a_silent_decision_alone(books: Books) 
     was decided by an operator, and stays decided. Nothing counts as missing."""
     await books.driver.look(paid("imp_1", 100))
     books.listed = [payment("imp_1", paid_at=THEN)]
-    refreshing = books.ledger.refresh_lane
-    await refreshing.mark_dirty("default", "imp_1", due_in=DAY, silent=True)
+    await books.driver.plan("imp_1", DAY, silent=True)
     await books.steps(at=THEN + 3600)
     assert (await books.driver.claim_one()).silent
     assert (await books.run()).missing == 0
