@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
-import orjson
 import structlog
 
-from ledger import endpoint_rows
+from ledger import attempt_rows, endpoint_rows
 from ledger.bodies import stored_body
 from ledger.cells import Cells, by
 from ledger.endpoint_rows import filters
@@ -220,7 +219,7 @@ class _Result(NamedTuple):
 def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) -> list[Argument]:
     event, _, endpoint = lease.member.partition(".")
     written = chain.from_iterable(
-        (orjson.dumps(attempt), pack(of_attempt(attempt, event, endpoint))) for attempt in attempts
+        (attempt_rows.dump(attempt), pack(of_attempt(attempt, event, endpoint))) for attempt in attempts
     )
     return [str(lease.lane), lease.member, lease.token, *_verdict(verdict), len(attempts), *written]
 

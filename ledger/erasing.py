@@ -7,9 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-import orjson
-
-from ledger import payment_rows
+from ledger import attempt_rows, payment_rows
 from ledger.cells import Cells
 from ledger.cold_payments import ColdHistory, ColdPayments
 from ledger.keys import payment
@@ -103,13 +101,9 @@ def _blank(part: EventsPart, known: Set[str], shown: set[bytes]) -> list[Argumen
     blank = [(one, compress(wire.dumps(blank_object(wire.loads(decompress(objects[one])))))) for one in new]
     bodies = [(event, decompress(paired(fields)["body"])) for event, _, fields, _ in part.rows]
     events = [(event, compress(blank_json(body, known))) for event, body in bodies]
-    sent = [(name, [_attempt(one) for one in made]) for *_, sent in part.rows for name, _, made in sent if made]
+    sent = [(name, list(map(attempt_rows.blank, made))) for *_, sent in part.rows for name, _, made in sent if made]
     attempts = chain.from_iterable((name, len(made), *made) for name, made in sent)
     return [len(events), *flat(events), len(blank), *flat(blank), len(sent), *attempts]
-
-
-def _attempt(packed: bytes) -> bytes:
-    return orjson.dumps({**orjson.loads(packed), "response": ""})
 
 
 def _record_args(merchant: str, imp_uid: str, row: Sequence[Any], shown: int, at: int) -> list[Argument]:
