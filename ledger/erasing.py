@@ -10,12 +10,12 @@ from typing import Any
 from ledger import attempt_rows, payment_rows
 from ledger.cells import Cells
 from ledger.cold_payments import ColdHistory, ColdPayments
-from ledger.keys import payment
+from ledger.keys import PAYMENT, payment
 from ledger.offload import offload
-from ledger.rows import flat, paired
+from ledger.rows import flat, hashes, paired
 from ledger.scripting import Argument
 from ledger.store import Store
-from ledger.waiting import MOST, pack_stored, unpack_settled, unpack_stored
+from ledger.waiting import pack_stored, unpack_settled, unpack_stored
 from ledger.whole_events import EventsPart, events_of_payments
 from schemas import wire
 from schemas.compression import compress, decompress
@@ -26,6 +26,9 @@ from schemas.outbox.of_change import of_payment
 from schemas.payments.erased_record import erased
 from schemas.payments.erasure import blank_json, blank_object, texts_to_blank
 from schemas.reasons import Reason
+
+TOGETHER = 200
+"""Notifications that are read in one call."""
 
 
 class Erasing:
@@ -84,12 +87,29 @@ async def _erase_events(store: Store, merchant: str, imp_uid: str, known: Set[st
 
 
 async def _erase_notifications(store: Store, merchant: str, imp_uid: str) -> None:
-    _, *waiting = await store.run("read_waiting", payment(merchant, imp_uid), MOST)
-    settled = await store.run("read_settled_notifications", payment(merchant, imp_uid))
-    blanked = [(b"n:" + name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
-    blanked += [(b"s:" + name, pack(replace(unpack_settled(one), extra=""))) for name, one in settled]
-    if blanked:
-        await store.run("erase_buyer_from_events", merchant, imp_uid, 0, 0, 0, len(blanked), *flat(blanked))
+    """Blank the buyer in all notifications of a payment. Notifications are read anew until none names the buyer, as one
+    may be settled, and so move to another field, while it is blanked."""
+    while True:
+        fields = await store.run("read_notification_fields", payment(merchant, imp_uid))
+        blanked = 0
+        for start in range(0, len(fields), TOGETHER):
+            (row,) = await hashes(store, [PAYMENT(payment(merchant, imp_uid))], *fields[start : start + TOGETHER])
+            blank = [(name, anew) for name, value in row.items() if (anew := _blank_notification(name, value))]
+            if blank:
+                await store.run("erase_buyer_from_events", merchant, imp_uid, 0, 0, 0, len(blank), *flat(blank))
+            blanked += len(blank)
+        if not blanked:
+            return
+
+
+def _blank_notification(field: str, stored: bytes) -> bytes | None:
+    """What a field of a notification becomes; None if it does not name the buyer."""
+    waits = field.startswith("n:")
+    entry = unpack_stored(stored) if waits else unpack_settled(stored)
+    blank = replace(entry, extra="")
+    if not entry.extra:
+        return None
+    return pack_stored(blank) if waits else pack(blank)
 
 
 def _blank(part: EventsPart, known: Set[str], shown: set[bytes]) -> list[Argument]:
