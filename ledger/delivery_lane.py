@@ -20,6 +20,7 @@ from ledger.places import SharedPlaces
 from ledger.rows import paired
 from ledger.scripting import Argument
 from ledger.store import Store
+from runtime.repeated_lines import Repeats
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, Retry, Verdict
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
@@ -81,6 +82,7 @@ class DeliveryLane:
         self._cells = cells
         self._settles: GroupCommit[_Result, bytes] = GroupCommit(self._settle_all, most=200)
         self._places = SharedPlaces()
+        self._failed_claims = Repeats()
         self._most: Callable[[], int] = lambda: 0
         self._take: Callable[[ClaimedDeliveries], None] = lambda _: None
 
@@ -94,15 +96,19 @@ class DeliveryLane:
         """What a commit may claim, as the script's arguments."""
         return (self._most(), LEASE_MS, FIRST)
 
-    def pass_on(self, cell: int, claims: Sequence[Any], objects: Sequence[bytes]) -> None:
-        """Pass on what a commit has claimed. The commit itself is done, whatever is wrong with an endpoint or a
-        delivery."""
+    def pass_on(self, cell: int, claims: Sequence[Any], objects: Sequence[bytes], failed: Sequence[bytes]) -> None:
+        """Pass on what a commit has claimed, and log which lanes failed (lane, error, …). The commit itself is done,
+        whatever is wrong with an endpoint or a delivery."""
         for claim in claims:
             lane = claim[0].decode()
             try:
                 self._take(self._read(Lane.of(lane, cell), claim, objects))
             except Exception:
                 log.exception("claim_crashed", lane=lane, hint="what it has claimed is due again when its leases end")
+        texts = [text.decode(errors="replace") for text in failed]
+        for lane, error in zip(texts[::2], texts[1::2], strict=True):
+            if (times := self._failed_claims.times(f"{lane}: {error}")) is not None:
+                log.warning("claim_failed", lane=lane, error=error, times=times, hint="the lane is kicked instead")
 
     def wake(self, lane: Lane) -> None:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""

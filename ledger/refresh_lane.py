@@ -229,12 +229,11 @@ class RefreshLane:
             return [*self._deliveries.claim_of_commit(), len(mine), *args]
 
         def read(_: Store, answer: Any) -> list[bytes]:
-            answers, _claims, _objects = answer
-            return list(answers)
+            return list(answer[0])
 
         def ran(store: Store, answer: Any) -> None:
-            _answers, claims, objects = answer
-            self._deliveries.pass_on(store.cell or 0, claims, objects)
+            _answers, claims, objects, *failed = answer
+            self._deliveries.pass_on(store.cell or 0, claims, objects, failed)
 
         return await self._cells.spread(
             "commit", writes, lambda write: self._cells.of(write.merchant), pack, durable=True, read=read, ran=ran

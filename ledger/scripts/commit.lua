@@ -15,7 +15,8 @@
 --       entry for history)…,
 --       entry of the payment for history, and of the object that several events share (or ""),
 --       whether webhooks brought facts (0 or 1), how many notifications are answered, (id, entry)…
--- Returns: {lanes to kick, {answers, what is claimed per lane (see claiming.lua), objects of that}}; the answer to a change is "ok",
+-- Returns: {lanes to kick, {answers, what is claimed per lane (see claiming.lua), objects of that, then per lane whose claim failed: lane,
+--          error}}; the answer to a change is "ok",
 --          "lost": the lease ended or was used up, nothing is written,
 --          "changed": the record was written since it was read, read it again, or
 --          "full": all steps would take more memory than is left, nothing is written
@@ -210,18 +211,23 @@ local function settle(lane, changes)
 end
 
 -- Claims in the first of the lanes that were filled; the others are to be kicked. The changes are written: a claim that fails leaves its
--- lane to a kick.
+-- lane to a kick. Returns: claims, lanes to kick, and {lane, error, …} of those that failed
 local function claim_some(most, lease_ms, first_places)
-  local claims, kicks = {}, {}
+  local claims, kicks, failed = {}, {}, {}
   for i, lane in ipairs(ready) do
     if most > 0 and i <= MOST_CLAIMED then
       lanes[lane] = true
-      pcall(function() claims[#claims + 1] = claim_deliveries(lanes, lane, most, lease_ms, first_places) end)
+      local done, claim = pcall(function() return claim_deliveries(lanes, lane, most, lease_ms, first_places) end)
+      if done then
+        claims[#claims + 1] = claim
+      else
+        failed[#failed + 1], failed[#failed + 2] = lane, type(claim) == "table" and claim.err or tostring(claim)
+      end
     elseif kick(lane, now()) then
       kicks[#kicks + 1] = lane
     end
   end
-  return claims, kicks
+  return claims, kicks, failed
 end
 
 -- All changes are read before the first is written. All events are in the outbox and their lanes indexed before the first record is
@@ -256,6 +262,6 @@ for _, c in ipairs(written) do
   end
 end
 for lane, some in pairs(ended) do settle(lane, some) end
-local claims, kicks = claim_some(most, lease_ms, first_places)
+local claims, kicks, failed = claim_some(most, lease_ms, first_places)
 for _, lane in ipairs(announce(lanes)) do kicks[#kicks + 1] = lane end
-return {kicks, {answers, claims, objects}}
+return {kicks, {answers, claims, objects, unpack(failed)}}
