@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from ledger import jobs, keys
 from ledger.cells import Cells
 from ledger.constants import DEFAULT_MERCHANT
-from ledger.outbox import Outbox, milliseconds
+from ledger.outbox import Outbox
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members
 from ledger.stored_entries import whole_events, whole_payment
@@ -148,7 +148,7 @@ class _Part:
         outbox = await self._outbox.state_of(self._cell)
         end = outbox.last if cursor == "0" else cursor
         oldest = outbox.now - round(1000 * outbox.behind)
-        return end if outbox.waiting and oldest <= milliseconds(end) else ""
+        return end if outbox.waiting and oldest <= self._outbox.appended_at(end) else ""
 
     async def _append(self, some: Iterable[Entry]) -> None:
         batch: list[bytes] = []

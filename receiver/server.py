@@ -110,7 +110,7 @@ async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | No
     )
     port = listener.getsockname()[1]
     spool_report = SpoolReport(ledger.intake, spool, port, lambda: acceptor.spool_trouble)
-    parts = Parts(acceptor, webhook_log, spool_report, AclWatch(ledger), ledger.intake.check_cells)
+    parts = Parts(acceptor, webhook_log, spool_report, ledger.acl_watch, ledger.intake.check_cells)
     server = make_server(app)
     tasks = Background(background(parts), server.end)
     started = False

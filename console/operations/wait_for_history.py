@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from console.context import Context
-from ledger.outbox import Outbox, OutboxState, reached
+from ledger.outbox import Outbox, OutboxState
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
 
@@ -54,7 +54,7 @@ async def _states(outbox: Outbox, merchant: str | None) -> list[OutboxState]:
 
 
 def _all_reached(places: Mapping[str, str], targets: Mapping[str, str]) -> bool:
-    return all(reached(places[name], target) for name, target in targets.items())
+    return all(Outbox.reached(places[name], target) for name, target in targets.items())
 
 
 async def _places(context: Context, outboxes: Iterable[str]) -> Mapping[str, str]:
