@@ -30,7 +30,10 @@ local function row_of_payment(p)
     fields[#fields + 1] = "n:" .. id
     fields[#fields + 1] = "s:" .. id
   end
-  for i, value in ipairs(redis.call("HMGET", key, unpack(fields))) do row[fields[i]] = value or nil end
+  for first = 1, #fields, MOST_ARGUMENTS do
+    local values = redis.call("HMGET", key, unpack(fields, first, math.min(first + MOST_ARGUMENTS - 1, #fields)))
+    for i, value in ipairs(values) do row[fields[first + i - 1]] = value or nil end
+  end
   return row
 end
 
