@@ -13,6 +13,8 @@ from functools import cache
 from typing import Literal, NamedTuple, cast
 from zlib import crc32
 
+from ledger.constants import AUTO
+
 SHARED_PREFIX = "{relay}:"
 
 LaneKind = Literal["refresh", "unknown", "deliver", "replay", "job"]
@@ -75,7 +77,7 @@ PLACEHOLDERS = {
     "p": r"[^/:]+/.+",  # a payment: merchant/imp_uid
     "ep": r"[^/:]+",  # an endpoint
     "lane": r"(?:refresh|unknown|deliver|replay|job)/.+",
-    "run": r"(?:auto/)?[^/:]+",  # a reconciliation; `auto/m` is the one that repeats by itself
+    "run": rf"(?:{AUTO})?[^/:]+",  # a reconciliation; `auto/m` is the one that repeats by itself
     "id": r"[^/:]+",  # of an event, a notification, a replay, a delivery ({event id}.{endpoint id})
     "any": r".+",
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from ledger import jobs, keys
 from ledger.cells import Cells
-from ledger.constants import DEFAULT_MERCHANT
+from ledger.constants import AUTO, DEFAULT_MERCHANT
 from ledger.outbox import Outbox
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members
@@ -94,7 +94,7 @@ class _Part:
         names = [name for name in added if self._cells.of(name) is self._store]
         for name, orders in zip(names, await hashes(self._store, [keys.ORDERS(name) for name in names]), strict=True):
             await self._append(_order(name, uid, text, now, revision) for uid, text in orders.items() if uid)
-        runs = [*await members(self._store, keys.RECONCILIATIONS()), *(f"auto/{name}" for name in names)]
+        runs = [*await members(self._store, keys.RECONCILIATIONS()), *(f"{AUTO}{name}" for name in names)]
         rows = await hashes(self._store, [keys.RECONCILIATION(run) for run in runs])
         await self._append(_reconciliation(row, now, revision) for row in rows if row)
         return ""

@@ -79,7 +79,7 @@ local function meet(c, tokens)
   met[c.p] = true
   settled[c.p] = c.lane and c.is_last
   -- A silent refresh delivers after all if a refresh that delivers was requested since it began, or if a webhook waits for it.
-  c.stays_silent = c.is_silent and redis.call("SISMEMBER", k("silent", c.lane), c.imp) == 1 and #waiting_for(c.p) == 0
+  c.stays_silent = c.is_silent and redis.call("SISMEMBER", k("silent", c.lane), c.imp) == 1 and #names_in(k("pay", c.p), "n:") == 0
   return "ok"
 end
 
@@ -134,8 +134,8 @@ local function record_events(c)
   end
 end
 
--- Makes new deliveries of a lane due, and indexes the lane. If others were due before them, the index is right as it is, which saves most of
--- the work for endpoints that do not keep up. It may be wrong if the lane has no entry, or if a script that had added some of these
+-- Makes new deliveries of a lane due, and indexes the lane. If others were due before them, the index is right as it is, which saves most
+-- of the work for endpoints that do not keep up. It may be wrong if the lane has no entry, or if a script that had added some of these
 -- deliveries ended halfway.
 -- Returns: when the lane needs a worker (ms), or nil
 local function fill_lane(lane, ids)
@@ -163,7 +163,8 @@ end
 local function record_change(c)
   local before = c.before or {}
   c.head = {version = c.version, first_at = before.first_at or int(now()), fetched_at = c.fetched_at or before.fetched_at or "",
-    webhook_at = c.webhook_at or before.webhook_at or "", snap = before.snap or "", is_announced = c.is_announced or before.is_announced or false,
+    webhook_at = c.webhook_at or before.webhook_at or "", snap = before.snap or "",
+    is_announced = c.is_announced or before.is_announced or false,
     is_cancelling = c.is_cancelling, merchant_uid = c.merchant_uid}
   if c.object then
     c.head.snap = ""

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from ledger.constants import AUTO
 from ledger.keys import Lane
-from ledger.reconciliations import AUTO, Reconciliation
+from ledger.reconciliations import Reconciliation
 from ledger.retention import BATCH
 from schemas.errors import NotFound
 from tests.support import stored_payments
