@@ -110,10 +110,6 @@ class DeliveryLane:
             if (times := self._failed_claims.times(f"{lane}: {error}")) is not None:
                 log.warning("claim_failed", lane=lane, error=error, times=times, hint="the lane is kicked instead")
 
-    def wake(self, lane: Lane) -> None:
-        """Kick the lane, as it may have more work than its last claim returned; returns at once."""
-        self._cells[lane.cell].kick([str(lane)])
-
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as its capacity allows. Raises `LedgerUnavailable`."""
         claim, objects = await self._cells[lane.cell].run_and_kick(

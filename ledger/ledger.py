@@ -20,6 +20,7 @@ from ledger.events import Events
 from ledger.heartbeats import Heartbeats
 from ledger.idempotency import Idempotency
 from ledger.jobs import Jobs
+from ledger.keys import Lane
 from ledger.kick_broker import KickBroker
 from ledger.leases import Leases
 from ledger.memory import Memory, memory
@@ -208,6 +209,10 @@ class Ledger:
     def offer_kicks(self, actor: str, take: Callable[[str], bool]) -> None:
         """Before this process kicks a lane of ``actor``, ask ``take`` whether it works on the lane at once itself."""
         self.queue.offer(actor, take)
+
+    def wake(self, lane: Lane) -> None:
+        """Kick the lane, as it may have more work than its last claim returned; returns at once."""
+        self.queue.kick_all([lane.address])
 
     def hand_back(self, lanes: Iterable[str]) -> None:
         """Kick lanes again whose kicks this process has fetched but will not act on. Returns at once."""
