@@ -87,19 +87,19 @@ async def _erase_events(store: Store, merchant: str, imp_uid: str, known: Set[st
 
 
 async def _erase_notifications(store: Store, merchant: str, imp_uid: str) -> None:
-    """Blank the buyer in all notifications of a payment. Notifications are read anew until none names the buyer, as one
-    may be settled, and so move to another field, while it is blanked."""
-    while True:
-        fields = await store.run("read_notification_fields", payment(merchant, imp_uid))
-        blanked = 0
+    """Blank the buyer in all notifications that a payment has now. One that is settled meanwhile moves to another
+    field, and is blanked there."""
+    name = payment(merchant, imp_uid)
+    fields = await store.run("read_notification_fields", name)
+    while fields:
         for start in range(0, len(fields), TOGETHER):
-            (row,) = await hashes(store, [PAYMENT(payment(merchant, imp_uid))], *fields[start : start + TOGETHER])
-            blank = [(name, anew) for name, value in row.items() if (anew := _blank_notification(name, value))]
+            (row,) = await hashes(store, [PAYMENT(name)], *fields[start : start + TOGETHER])
+            blank = [(field, anew) for field, value in row.items() if (anew := _blank_notification(field, value))]
             if blank:
                 await store.run("erase_buyer_from_events", merchant, imp_uid, 0, 0, 0, len(blank), *flat(blank))
-            blanked += len(blank)
-        if not blanked:
-            return
+        settled = {b"s:" + field[2:] for field in fields if field.startswith(b"n:")}
+        there = await store.run("read_notification_fields", name) if settled else ()
+        fields = [field for field in there if field in settled]
 
 
 def _blank_notification(field: str, stored: bytes) -> bytes | None:

@@ -64,6 +64,22 @@ async def test_what_is_settled_meanwhile_is_erased_too(driver: Driver, monkeypat
     assert await naming_buyer(driver) == 0
 
 
+async def test_an_erasure_ends_while_webhooks_go_on_coming(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes after it has begun is as what comes after it."""
+    run = Store.run
+
+    async def comes(store: Store, name: str, *args: Argument, **options: Any) -> Any:
+        if name == "read_notification_fields":
+            await driver.accept(extra=EXTRA)
+        return await run(store, name, *args, **options)
+
+    await name_buyer(driver, 3)
+    monkeypatch.setattr(Store, "run", comes)
+    async with asyncio.timeout(10):
+        await driver.ledger.erasing.erase("default", "imp_1")
+    assert await naming_buyer(driver) <= 1
+
+
 async def test_an_erasure_that_breaks_off_is_not_recorded(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever that is; the next one finishes it."""
     run, calls_left = Store.run, 0
