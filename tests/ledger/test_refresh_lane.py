@@ -188,7 +188,7 @@ async def test_twenty_webhooks_at_once_are_one_look_and_one_event(driver: Driver
 
 
 async def test_more_webhooks_than_fit_on_luas_stack_are_one_look(driver: Driver) -> None:
-    """Otherwise a sender of that many about one payment would stop all refreshes of the merchant for ever."""
+    """Otherwise that many about one payment would stop all refreshes of its merchant for ever."""
     for _ in range(9):
         await asyncio.gather(*(driver.accept() for _ in range(1000)))
     claimed = await driver.claim_one()
