@@ -149,12 +149,11 @@ def _redis_itself() -> Iterator[Finding]:
 
 async def _ask_redis(settings: Settings) -> list[Finding]:
     from ledger import Ledger  # imported here, as it would double the time of `relay --help`
-    from ledger.acl_watch import AclWatch
 
     ledger = Ledger.of(settings)
     try:
         durability = await ledger.durability()
-        seen = await AclWatch(ledger).recent()
+        seen = await ledger.acl_watch.recent()
     finally:
         await ledger.close()
     found = [durability_of(durability.durable, list(map(english, durability.weaknesses)))]

@@ -10,8 +10,8 @@ from typing import TypeVar
 from cli.damaged import Damaged, Row, name_of, put_sound_ones
 from history import History
 from ledger import Ledger
-from ledger.endpoint_rows import load
-from ledger.outbox import milliseconds, outbox_name
+from ledger.endpoints import load_registered
+from ledger.outbox import Outbox
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Conflict, Unreadable
 from schemas.outbox.entries import Endpoint, Merchant, Order, Payment, Reconciliation, Replay
@@ -159,7 +159,7 @@ async def _check_keys(history: History, sealer: Sealer) -> None:
         endpoint: Endpoint
         async for endpoint in history.restore.endpoints():
             with suppress(ValueError):
-                stored = load(unpack_row(endpoint.row))
+                stored = load_registered(unpack_row(endpoint.row), now=0).endpoint
                 yield stored.headers
                 for secret in stored.secrets:
                     yield secret.sealed
@@ -179,9 +179,9 @@ async def _compare_since(history: History, lost: Collection[int] | None) -> floa
     owner = await history.owner()
     if owner is None:
         return None
-    names = None if lost is None else [outbox_name(owner, cell) for cell in lost]
+    names = None if lost is None else [Outbox.name(owner, cell) for cell in lost]
     places = await history.places_of(owner) if names is None else (await history.places(names)).values()
-    at = max(map(milliseconds, places), default=0) / 1000
+    at = max(map(Outbox.appended_at, places), default=0) / 1000
     return at - HEAD_START if at else None
 
 

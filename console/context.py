@@ -14,12 +14,15 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Ledger, history, the keys that seal secrets, the settings, each merchant's client of i'mport, and the check of
-    the relay's rights in Redis."""
+    """Ledger, history, the keys that seal secrets, the settings, and each merchant's client of i'mport."""
 
     ledger: Ledger
     history: History
     sealer: Sealer
     settings: Settings
     accounts: MerchantClients
-    watch: AclWatch
+
+    @property
+    def watch(self) -> AclWatch:
+        """The check of the relay's rights in Redis."""
+        return self.ledger.acl_watch

@@ -14,7 +14,6 @@ from history import History
 from iamport.merchant_clients import MerchantClients
 from iamport.transport import iamport_transport
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
-from ledger.acl_watch import AclWatch
 from ledger.ledger import Ledger
 from runtime.encryption import Sealer
 from runtime.http_server import HttpServer
@@ -94,7 +93,7 @@ def make_context(settings: Settings) -> Context:
     ledger = Ledger.of(settings)
     accounts = MerchantClients(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
     history = History.connect(settings.history_url)
-    return Context(ledger, history, sealer, settings, accounts, AclWatch(ledger))
+    return Context(ledger, history, sealer, settings, accounts)
 
 
 def make_server(context: Context) -> HttpServer:

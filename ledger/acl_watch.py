@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from ledger.acl import AclProblem
-from ledger.ledger import Ledger
-from ledger.memory import Memory
+from ledger.acl import AclProblem, ledger_problem
+from ledger.cells import Cells
+from ledger.memory import Memory, memory
+from ledger.queue import Queue
 from schemas.reasons import english
 from schemas.reasons.english_words import FREE_MEMORY
 
@@ -45,8 +46,8 @@ class RedisStatus:
 class AclWatch:
     """Checks ledger and queue with the rights of this process; a result is reused for ``every`` seconds."""
 
-    def __init__(self, ledger: Ledger, every: float = EVERY) -> None:
-        self._ledger = ledger
+    def __init__(self, cells: Cells, queue: Queue, every: float = EVERY) -> None:
+        self._cells, self._queue = cells, queue
         self._every = every
         self._checking: asyncio.Task[RedisStatus] | None = None
         self._checked_at = float("-inf")
@@ -57,7 +58,7 @@ class AclWatch:
     async def recent(self) -> RedisStatus:
         """A result of the last minute, or of the last seconds if something was wrong or Redis has refused something
         since. Raises `LedgerUnavailable`."""
-        is_well = self.seen is not None and self.seen.well and self._ledger.refused == self._refused
+        is_well = self.seen is not None and self.seen.well and self._cells.scripting.refused == self._refused
         good_for = self._every if is_well else SOON
         if self.seen is not None and time.monotonic() - self._checked_at < good_for:
             return self.seen
@@ -83,9 +84,9 @@ class AclWatch:
         return self._checking
 
     async def _check(self) -> RedisStatus:
-        ledger = await self._ledger.ledger_problem()
-        memory = await self._ledger.memory() if ledger is None else None
-        self.seen = RedisStatus(ledger, await self._ledger.queue_problem(), memory)
+        ledger = await ledger_problem(self._cells)
+        full = await memory(self._cells) if ledger is None else None
+        self.seen = RedisStatus(ledger, await self._queue.problem(), full)
         self._checked_at = time.monotonic()
-        self._refused = self._ledger.refused
+        self._refused = self._cells.scripting.refused
         return self.seen

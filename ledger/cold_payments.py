@@ -53,6 +53,14 @@ class ColdPayments:
         """Put back payments as `ColdHistory.records` gave them. Raises as `fetch` does."""
         await self._put_back(await history.of(payments))
 
+    @staticmethod
+    def record_of(payment: Payment) -> Record:
+        """The record of a payment as history has it. Raises `HistoryDamaged`."""
+        try:
+            return cold_record.load(payment.merchant, payment.imp_uid, payment.record, payment.snapshot)
+        except ValueError as error:
+            raise _damaged(payment.imp_uid, error) from None
+
     async def missing(self, names: Sequence[Name]) -> list[Name]:
         """Those of these payments that the ledger does not have."""
         absent = await self._cells.read_each(
@@ -74,14 +82,6 @@ class ColdPayments:
         except ValueError as error:
             named = next((one.payment.imp_uid for one in some if one.payment is not None), "")
             raise _damaged(named, error) from None
-
-
-def record_of(payment: Payment) -> Record:
-    """The record of a payment as history has it. Raises `HistoryDamaged`."""
-    try:
-        return cold_record.load(payment.merchant, payment.imp_uid, payment.record, payment.snapshot)
-    except ValueError as error:
-        raise _damaged(payment.imp_uid, error) from None
 
 
 def _damaged(imp_uid: str, error: ValueError) -> HistoryDamaged:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+from schemas.outbox import codec
 from schemas.webhook_address import DEFAULT_MERCHANT
+
+AUTO = "auto/"
+"""What the id of a reconciliation that repeats by itself begins with; its merchant follows."""
 
 SWEEP_EVERY = 0.25
 """Seconds between two sweeps while a lane is due: they kick lanes whose kick was lost. One worker sweeps at a time."""
@@ -38,6 +42,8 @@ NEARLY_FULL = 0.95
 
 _IN_LUA: dict[str, str | int | float] = {
     "DEFAULT_MERCHANT": DEFAULT_MERCHANT,
+    "AUTO": AUTO,
+    "ENTRY_VERSION": codec.VERSION,
     "SWEEP_MS": round(SWEEP_EVERY * 1000),
     "SWEEP_REST_MS": round(SWEEP_REST * 1000),
     "SWEEP_AGAIN_MS": round(SWEEP_AGAIN * 1000),

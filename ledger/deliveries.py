@@ -6,12 +6,11 @@ discarded. So disabling and enabling an endpoint touch no delivery, however many
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
+from ledger import attempt_rows
 from ledger.cells import Cells
 from ledger.endpoints import Endpoints
 from ledger.lane_pause import lane_pause
@@ -24,7 +23,6 @@ from schemas.errors import Conflict, NotFound
 from schemas.outbox.codec import pack
 from schemas.outbox.of_endpoint import of_endpoint_event
 from schemas.reasons import Reason, stored
-from schemas.reasons.reason import of_row
 
 _SLACK = 1.0
 """A delivery that is due within so many seconds after the end of its lane's pause counts as waiting for the lane."""
@@ -173,16 +171,5 @@ def _sent(
         created_at=seconds(fields, "created_at") or 0.0,
         next_attempt_at=at,
         reason=reason,
-        attempts=tuple(_attempt(orjson.loads(attempt)) for attempt in attempts),
-    )
-
-
-def _attempt(row: Mapping[str, Any]) -> Attempt:
-    return Attempt(
-        at=row["at"],
-        status_code=row["status_code"],
-        duration_ms=row["duration_ms"],
-        error=None if row["error"] is None else of_row(row["error"]),
-        response=row["response"] if isinstance(row["response"], str) else of_row(row["response"]),
-        replay=row["replay"],
+        attempts=tuple(map(attempt_rows.load, attempts)),
     )

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
-import orjson
 import structlog
 
-from ledger import endpoint_rows
+from ledger import attempt_rows, endpoint_rows
 from ledger.bodies import stored_body
 from ledger.cells import Cells, by
 from ledger.endpoint_rows import filters
@@ -21,6 +20,7 @@ from ledger.places import SharedPlaces
 from ledger.rows import paired
 from ledger.scripting import Argument
 from ledger.store import Store
+from runtime.repeated_lines import Repeats
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, Retry, Verdict
 from schemas.endpoints.delivery_id import event_and_endpoint
 from schemas.endpoints.endpoint import Endpoint
@@ -83,6 +83,7 @@ class DeliveryLane:
         self._cells = cells
         self._settles: GroupCommit[_Result, bytes] = GroupCommit(self._settle_all, most=200)
         self._places = SharedPlaces()
+        self._failed_claims = Repeats()
         self._most: Callable[[], int] = lambda: 0
         self._take: Callable[[ClaimedDeliveries], None] = lambda _: None
 
@@ -96,19 +97,19 @@ class DeliveryLane:
         """What a commit may claim, as the script's arguments."""
         return (self._most(), LEASE_MS, FIRST)
 
-    def pass_on(self, cell: int, claims: Sequence[Any], objects: Sequence[bytes]) -> None:
-        """Pass on what a commit has claimed. The commit itself is done, whatever is wrong with an endpoint or a
-        delivery."""
+    def pass_on(self, cell: int, claims: Sequence[Any], objects: Sequence[bytes], failed: Sequence[bytes]) -> None:
+        """Pass on what a commit has claimed, and log which lanes failed (lane, error, …). The commit itself is done,
+        whatever is wrong with an endpoint or a delivery."""
         for claim in claims:
             lane = claim[0].decode()
             try:
                 self._take(self._read(Lane.of(lane, cell), claim, objects))
             except Exception:
                 log.exception("claim_crashed", lane=lane, hint="what it has claimed is due again when its leases end")
-
-    def wake(self, lane: Lane) -> None:
-        """Kick the lane, as it may have more work than its last claim returned; returns at once."""
-        self._cells[lane.cell].kick([str(lane)])
+        texts = [text.decode(errors="replace") for text in failed]
+        for lane, error in zip(texts[::2], texts[1::2], strict=True):
+            if (times := self._failed_claims.times(f"{lane}: {error}")) is not None:
+                log.warning("claim_failed", lane=lane, error=error, times=times, hint="the lane is kicked instead")
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as its capacity allows. Raises `LedgerUnavailable`."""
@@ -221,7 +222,7 @@ class _Result(NamedTuple):
 def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) -> list[Argument]:
     event, endpoint = event_and_endpoint(lease.member)
     written = chain.from_iterable(
-        (orjson.dumps(attempt), pack(of_attempt(attempt, event, endpoint))) for attempt in attempts
+        (attempt_rows.dump(attempt), pack(of_attempt(attempt, event, endpoint))) for attempt in attempts
     )
     return [str(lease.lane), lease.member, lease.token, *_verdict(verdict), len(attempts), *written]
 

@@ -7,17 +7,15 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-import orjson
-
-from ledger import payment_rows
+from ledger import attempt_rows, payment_rows
 from ledger.cells import Cells
 from ledger.cold_payments import ColdHistory, ColdPayments
-from ledger.keys import payment
+from ledger.keys import PAYMENT, payment
 from ledger.offload import offload
-from ledger.rows import flat, paired
+from ledger.rows import flat, hashes, paired
 from ledger.scripting import Argument
 from ledger.store import Store
-from ledger.waiting import MOST, pack_stored, unpack_settled, unpack_stored
+from ledger.waiting import pack_stored, unpack_settled, unpack_stored
 from ledger.whole_events import EventsPart, events_of_payments
 from schemas import wire
 from schemas.compression import compress, decompress
@@ -28,6 +26,9 @@ from schemas.outbox.of_change import of_payment
 from schemas.payments.erased_record import erased
 from schemas.payments.erasure import blank_json, blank_object, texts_to_blank
 from schemas.reasons import Reason
+
+TOGETHER = 200
+"""Notifications that are read in one call."""
 
 
 class Erasing:
@@ -86,12 +87,29 @@ async def _erase_events(store: Store, merchant: str, imp_uid: str, known: Set[st
 
 
 async def _erase_notifications(store: Store, merchant: str, imp_uid: str) -> None:
-    _, *waiting = await store.run("read_waiting", payment(merchant, imp_uid), MOST)
-    settled = await store.run("read_settled_notifications", payment(merchant, imp_uid))
-    blanked = [(b"n:" + name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
-    blanked += [(b"s:" + name, pack(replace(unpack_settled(one), extra=""))) for name, one in settled]
-    if blanked:
-        await store.run("erase_buyer_from_events", merchant, imp_uid, 0, 0, 0, len(blanked), *flat(blanked))
+    """Blank the buyer in all notifications that a payment has now. One that is settled meanwhile moves to another
+    field, and is blanked there."""
+    name = payment(merchant, imp_uid)
+    fields = await store.run("read_notification_fields", name)
+    while fields:
+        for start in range(0, len(fields), TOGETHER):
+            (row,) = await hashes(store, [PAYMENT(name)], *fields[start : start + TOGETHER])
+            blank = [(field, anew) for field, value in row.items() if (anew := _blank_notification(field, value))]
+            if blank:
+                await store.run("erase_buyer_from_events", merchant, imp_uid, 0, 0, 0, len(blank), *flat(blank))
+        settled = {b"s:" + field[2:] for field in fields if field.startswith(b"n:")}
+        there = await store.run("read_notification_fields", name) if settled else ()
+        fields = [field for field in there if field in settled]
+
+
+def _blank_notification(field: str, stored: bytes) -> bytes | None:
+    """What a field of a notification becomes; None if it does not name the buyer."""
+    waits = field.startswith("n:")
+    entry = unpack_stored(stored) if waits else unpack_settled(stored)
+    blank = replace(entry, extra="")
+    if not entry.extra:
+        return None
+    return pack_stored(blank) if waits else pack(blank)
 
 
 def _blank(part: EventsPart, known: Set[str], shown: set[bytes]) -> list[Argument]:
@@ -103,13 +121,9 @@ def _blank(part: EventsPart, known: Set[str], shown: set[bytes]) -> list[Argumen
     blank = [(one, compress(wire.dumps(blank_object(wire.loads(decompress(objects[one])))))) for one in new]
     bodies = [(event, decompress(paired(fields)["body"])) for event, _, fields, _ in part.rows]
     events = [(event, compress(blank_json(body, known))) for event, body in bodies]
-    sent = [(name, [_attempt(one) for one in made]) for *_, sent in part.rows for name, _, made in sent if made]
+    sent = [(name, list(map(attempt_rows.blank, made))) for *_, sent in part.rows for name, _, made in sent if made]
     attempts = chain.from_iterable((name, len(made), *made) for name, made in sent)
     return [len(events), *flat(events), len(blank), *flat(blank), len(sent), *attempts]
-
-
-def _attempt(packed: bytes) -> bytes:
-    return orjson.dumps({**orjson.loads(packed), "response": ""})
 
 
 def _record_args(merchant: str, imp_uid: str, row: Sequence[Any], shown: int, at: int) -> list[Argument]:

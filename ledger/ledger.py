@@ -8,6 +8,7 @@ from ledger import compatibility
 from ledger.accept import Intake
 from ledger.access_tokens import TokenCache
 from ledger.acl import AclProblem, ledger_problem
+from ledger.acl_watch import AclWatch
 from ledger.cells import Cells
 from ledger.cold_payments import ColdPayments
 from ledger.deliveries import Deliveries
@@ -77,6 +78,7 @@ class Ledger:
     ``outbox``           read and trim what history does not have yet; append to it
     ``idempotency``      begin and end requests that must not be carried out twice
     ``operators``        try to sign in, end a session, note and read when tokens were used
+    ``acl_watch``        check whether this process may still use ledger and queue; log what is wrong
     ===================  ===========================================================================================
 
     ``cells`` and ``queue`` are for ledger/ itself and its tests.
@@ -85,6 +87,7 @@ class Ledger:
     def __init__(self, cells: Cells, queue: Queue) -> None:
         self.cells = cells
         self.queue = queue
+        self.acl_watch = AclWatch(cells, queue)
         self.intake = Intake(cells)
         self.delivery_lane = DeliveryLane(cells)
         self.refresh_lane = RefreshLane(cells, self.delivery_lane)
@@ -199,14 +202,17 @@ class Ledger:
         """What happened in each of the last ``count`` minutes, the oldest first; the last one is under way."""
         return await minutes(self.cells, count)
 
-    async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
-        """Kick every lane that has due work and no kick under way; return these lanes. Only one ``owner`` sweeps at a
-        time."""
-        return await self._sweep.kick(owner, limit)
+    async def sweep(self, owner: str) -> None:
+        """Kick every lane that has due work and no kick under way. Only one ``owner`` sweeps at a time."""
+        await self._sweep.kick(owner)
 
     def offer_kicks(self, actor: str, take: Callable[[str], bool]) -> None:
         """Before this process kicks a lane of ``actor``, ask ``take`` whether it works on the lane at once itself."""
         self.queue.offer(actor, take)
+
+    def wake(self, lane: Lane) -> None:
+        """Kick the lane, as it may have more work than its last claim returned; returns at once."""
+        self.queue.kick_all([lane.address])
 
     def hand_back(self, lanes: Iterable[str]) -> None:
         """Kick lanes again whose kicks this process has fetched but will not act on. Returns at once."""

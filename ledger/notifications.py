@@ -59,6 +59,12 @@ class Notifications:
         found = raised(await self._cells.run("read_waiting", calls))
         return [_waiting(one, trouble) for trouble, *rows in found for one in in_order(stored for _, stored in rows)]
 
+    async def waiting(self, names: Sequence[Name]) -> set[str]:
+        """The ids of all pending notifications of these payments."""
+        calls = [(self._cells.of(name[0]), (keys.payment(*name),)) for name in names]
+        found = raised(await self._cells.run("read_notification_fields", calls))
+        return {field[2:].decode() for fields in found for field in fields if field.startswith(b"n:")}
+
     async def unrecorded(self, identity: str) -> Entry | None:
         """The notification of this id, if it is among the latest that history does not have yet."""
         found = await self._cells.each("find_entry", identity, MOST_ITEMS)

@@ -66,6 +66,21 @@ class Outbox:
         """The numbers of the cells."""
         return range(len(self._cells))
 
+    @staticmethod
+    def name(ledger: str, cell: int) -> str:
+        """What history calls the outbox of a cell."""
+        return f"{ledger}:{cell:02}"
+
+    @staticmethod
+    def appended_at(place: str) -> int:
+        """When the item at a place was appended: Redis' time in ms."""
+        return _order(place)[0]
+
+    @staticmethod
+    def reached(place: str, target: str) -> bool:
+        """Whether a recorder that is at `place` has recorded the item at `target`."""
+        return _order(place) >= _order(target)
+
     async def lead(self, owner: str) -> str | None:
         """Become the only process that records, for the next `LEADER_MS`. Returns the ledger's name; None while
         another process records or the ledger is not open."""
@@ -117,7 +132,7 @@ class Outbox:
         """Whether Redis knows less of these places than the recorder, whose history is there: it came back with an old
         copy, or empty. Raises `LedgerUnavailable`."""
         recorded = await self._cells.values(RECORDED, places)
-        return not all(reached((recorded[cell] or b"0-0").decode(), place) for cell, place in places.items())
+        return not all(self.reached((recorded[cell] or b"0-0").decode(), place) for cell, place in places.items())
 
     async def rewrite(self, place: str | None, cell: int = 0) -> None:
         """Have all that a cell holds written to history again. `place` is where history is after it has lost items;
@@ -151,7 +166,7 @@ class Outbox:
     async def names(self) -> dict[int, str]:
         """What history calls the outboxes of all cells."""
         name = await self._cells.shared.ask("GET", self._cells.shared.prefix + NAME())
-        return {cell: outbox_name((name or b"").decode(), cell) for cell in self.cells}
+        return {cell: self.name((name or b"").decode(), cell) for cell in self.cells}
 
     async def state(self) -> Backlog:
         """How much waits in all, and since when."""
@@ -185,28 +200,13 @@ class Outbox:
 
 
 def _state(store: Store, last: bytes, waiting: int, oldest: bytes, now: bytes, ledger: bytes) -> OutboxState:
-    since = milliseconds(oldest.decode()) if oldest else int(now)
+    since = Outbox.appended_at(oldest.decode()) if oldest else int(now)
     behind = max(0, int(now) - since) / 1000
-    return OutboxState(outbox_name(ledger.decode(), store.cell or 0), last.decode(), int(waiting), behind, int(now))
+    return OutboxState(Outbox.name(ledger.decode(), store.cell or 0), last.decode(), int(waiting), behind, int(now))
 
 
 def _items(found: Sequence[Any]) -> list[Item]:
     return [Item(place.decode(), tuple(_entries(fields))) for place, fields in found]
-
-
-def milliseconds(place: str) -> int:
-    """When the item at a place was appended: Redis' time in ms."""
-    return _order(place)[0]
-
-
-def reached(place: str, target: str) -> bool:
-    """Whether a recorder that is at `place` has recorded the item at `target`."""
-    return _order(place) >= _order(target)
-
-
-def outbox_name(ledger: str, cell: int) -> str:
-    """What history calls the outbox of a cell."""
-    return f"{ledger}:{cell:02}"
 
 
 def _order(place: str) -> tuple[int, int]:

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from ledger import payment_rows
+from ledger import order_rows, payment_rows
 from ledger.cells import Cells
 from ledger.payment_rows import PaymentRow
-from schemas import wire
 from schemas.errors import NotFound
 from schemas.outbox.codec import pack
-from schemas.outbox.entries import Order
 from schemas.payments.cancellations import CancellationRequest
-from schemas.payments.facts import cancelled_amount
+from schemas.payments.facts import ExpectedAmount, cancelled_amount
 from schemas.reasons import Reason
 
 
@@ -76,9 +74,8 @@ class Payments:
     async def expect(self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None) -> None:
         """Record what a merchant expects to be paid for an order, in the currency's major unit, and refresh the newest
         100 payments of that order. Raises `NotFound` for an unknown merchant."""
-        expectation = wire.dumps({"amount": str(amount), "currency": currency})
-        entry = pack(Order(merchant, merchant_uid, f"{amount:f}", currency))
-        args = (merchant, merchant_uid, expectation, entry)
+        row = order_rows.dump(ExpectedAmount(amount, currency))
+        args = (merchant, merchant_uid, row, pack(order_rows.to_entry(merchant, merchant_uid, row)))
         if await self._cells.of(merchant).run_and_kick("put_order", *args, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
 

@@ -6,10 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, count
-from typing import Any
 
-import orjson
-
+from ledger import attempt_rows
 from ledger.bodies import stored_object
 from ledger.cells import Cells, by
 from ledger.rows import flat
@@ -119,21 +117,6 @@ def _delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> list[Argument]
     return [
         delivery.event, delivery.endpoint, delivery.type, delivery.sequence,
         _STORED_STATE.get(delivery.state, delivery.state), delivery.created_at, next_at, delivery.reason or "",
-        delivery.attempts, made, delivery.replay or "", len(attempts), *map(_attempt, attempts, count(first)),
+        delivery.attempts, made, delivery.replay or "", len(attempts),
+        *map(attempt_rows.of_entry, attempts, count(first)),
     ]  # fmt: skip
-
-
-def _attempt(attempt: Attempt, number: int) -> bytes:
-    """An attempt as a ledger stores it: a `schemas.endpoints.delivery.Attempt` in JSON, with its number if that is not
-    `number`, the one that its place gives, because two attempts have the same number."""
-    row: dict[str, Any] = {
-        "at": attempt.at / 1000,
-        "status_code": attempt.status_code,
-        "duration_ms": attempt.duration_ms,
-        "error": None if attempt.error is None else orjson.loads(attempt.error),
-        "response": attempt.response,
-        "replay": attempt.replay,
-    }
-    if attempt.number != number:
-        row["number"] = attempt.number
-    return orjson.dumps(row)

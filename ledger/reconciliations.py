@@ -10,6 +10,7 @@ import orjson
 
 from ledger import keys
 from ledger.cells import Cells
+from ledger.constants import AUTO
 from ledger.jobs import RECONCILE, Jobs, in_cell
 from ledger.keys import Lane, payment
 from ledger.offload import offload
@@ -25,9 +26,6 @@ from schemas.reasons import Reason
 from schemas.reasons.reason import of_row
 
 State = Literal["running", "done"]
-
-AUTO = "auto/"
-"""What the ids of automatic runs begin with; the merchant's name follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
-from ledger import keys, payment_rows
+from ledger import keys, order_rows, payment_rows
 from ledger.cells import Cells
 from ledger.delivery_lane import DeliveryLane
 from ledger.group_commit import GroupCommit
@@ -21,7 +20,6 @@ from ledger.rows import flat, hashes, paired
 from ledger.scripting import Argument
 from ledger.store import Store
 from ledger.waiting import escrow_changes, in_order, rejected, reported_cancellations, traceparent_of
-from schemas import wire
 from schemas.outbox import cold_record
 from schemas.outbox.entries import Notification
 from schemas.payments.commit_steps import steps
@@ -108,10 +106,6 @@ class RefreshLane:
         )
         self._postpones: GroupCommit[_Postponed, None] = GroupCommit(self._postpone_all, most=200)
 
-    def wake(self, lane: Lane) -> None:
-        """Kick the lane, as it may have more work than its last claim returned; returns at once."""
-        self._cells[lane.cell].kick([str(lane)])
-
     async def share(self, lane: Lane) -> None:
         """Kick the lane if something has become due in it since it was claimed: another worker may be free. Raises
         `LedgerUnavailable`."""
@@ -136,7 +130,7 @@ class RefreshLane:
             return Expectations({}, [])
         found = (await hashes(self._cells.of(merchant), [keys.ORDERS(merchant)], *merchant_uids, _SOME_LEFT))[0]
         some_left = found.pop(_SOME_LEFT, b"")
-        amounts = {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
+        amounts = {uid: order_rows.load(text) for uid, text in found.items() if text}
         return Expectations(amounts, [uid for uid in merchant_uids if uid not in amounts] if some_left else [])
 
     async def commit(
@@ -227,12 +221,11 @@ class RefreshLane:
             return [*self._deliveries.claim_of_commit(), len(mine), *args]
 
         def read(_: Store, answer: Any) -> list[bytes]:
-            answers, _claims, _objects = answer
-            return list(answers)
+            return list(answer[0])
 
         def ran(store: Store, answer: Any) -> None:
-            _answers, claims, objects = answer
-            self._deliveries.pass_on(store.cell or 0, claims, objects)
+            _answers, claims, objects, *failed = answer
+            self._deliveries.pass_on(store.cell or 0, claims, objects, failed)
 
         return await self._cells.spread(
             "commit", writes, lambda write: self._cells.of(write.merchant), pack, durable=True, read=read, ran=ran
@@ -257,7 +250,3 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
     record = cold_record.load(lane.name, name, packed, shown) if packed else Record(lane.name, name, sequence=base)
     waiting, trace = in_order(stored), traceparent_of(stored)
     return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(silent), waiting, traceparent=trace)
-
-
-def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
-    return ExpectedAmount(Decimal(row["amount"]), row.get("currency"))

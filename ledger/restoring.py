@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger import keys, opening, waiting
+from ledger import keys, opening, order_rows, waiting
 from ledger.accept import Intake
 from ledger.cells import Cells, by
 from ledger.endpoint_rows import load, subscription
@@ -20,7 +20,6 @@ from ledger.reconciliations import Reconciliations, load_run
 from ledger.replays import cell_to_restore, load_replay
 from ledger.rows import flat, hashes, text
 from ledger.scripting import Argument, raised
-from schemas import wire
 from schemas.errors import Conflict, NotFound, UnknownMerchant
 from schemas.outbox import entries
 from schemas.outbox.packed_row import unpack_row
@@ -69,13 +68,7 @@ class Restoring:
 
     async def orders(self, rows: Sequence[entries.Order]) -> int:
         """Put back what merchants expect to be paid for orders."""
-        wanted = [
-            (
-                row.merchant,
-                (row.merchant, row.merchant_uid, wire.dumps({"amount": row.amount, "currency": row.currency})),
-            )
-            for row in rows
-        ]
+        wanted = [(row.merchant, (row.merchant, row.merchant_uid, order_rows.of_entry(row))) for row in rows]
         return await self._put("put_back_orders", wanted)
 
     async def replay(self, row: entries.Replay) -> int:

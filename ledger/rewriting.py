@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ledger import jobs, keys
+from ledger import jobs, keys, order_rows
 from ledger.cells import Cells
-from ledger.outbox import Outbox, milliseconds
+from ledger.constants import AUTO
+from ledger.outbox import Outbox
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members
 from ledger.stored_entries import whole_events, whole_payment
 from ledger.waiting import MOST, in_order, unpack_settled
 from ledger.whole_events import events_of_payments, events_of_type
-from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 from schemas.outbox import entries
 from schemas.outbox.codec import pack
@@ -93,8 +93,8 @@ class _Part:
         added = (DEFAULT_MERCHANT, *await members(self._store, keys.MERCHANTS()))
         names = [name for name in added if self._cells.of(name) is self._store]
         for name, orders in zip(names, await hashes(self._store, [keys.ORDERS(name) for name in names]), strict=True):
-            await self._append(_order(name, uid, text, now, revision) for uid, text in orders.items() if uid)
-        runs = [*await members(self._store, keys.RECONCILIATIONS()), *(f"auto/{name}" for name in names)]
+            await self._append(order_rows.to_entry(name, uid, row, now, revision) for uid, row in orders.items() if uid)
+        runs = [*await members(self._store, keys.RECONCILIATIONS()), *(f"{AUTO}{name}" for name in names)]
         rows = await hashes(self._store, [keys.RECONCILIATION(run) for run in runs])
         await self._append(_reconciliation(row, now, revision) for row in rows if row)
         return ""
@@ -148,7 +148,7 @@ class _Part:
         outbox = await self._outbox.state_of(self._cell)
         end = outbox.last if cursor == "0" else cursor
         oldest = outbox.now - round(1000 * outbox.behind)
-        return end if outbox.waiting and oldest <= milliseconds(end) else ""
+        return end if outbox.waiting and oldest <= self._outbox.appended_at(end) else ""
 
     async def _append(self, some: Iterable[Entry]) -> None:
         batch: list[bytes] = []
@@ -163,11 +163,6 @@ class _Part:
 
 def _cursor(following: bytes) -> str:
     return "" if following == b"0" else following.decode()
-
-
-def _order(merchant: str, merchant_uid: str, text: bytes, now: int, revision: int) -> Entry:
-    row = wire.loads(text)
-    return entries.Order(merchant, merchant_uid, str(row["amount"]), row.get("currency"), now, revision)
 
 
 def _reconciliation(row: Row, now: int, revision: int) -> Entry:

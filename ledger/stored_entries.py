@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
-from ledger import payment_rows
+from ledger import attempt_rows, payment_rows
 from ledger.bodies import stored_body
 from ledger.rows import Row, paired, text
 from schemas import wire
@@ -81,7 +79,7 @@ def _delivery(row: Row, attempts: Sequence[bytes], revision: int) -> Iterator[En
         sequence=_int(row, "sequence") or 0,
         state=state,
         created_at=_int(row, "created_at") or 0,
-        changed_at=round(1000 * orjson.loads(attempts[-1])["at"]) if attempts else _int(row, "created_at") or 0,
+        changed_at=round(1000 * attempt_rows.load(attempts[-1]).at) if attempts else _int(row, "created_at") or 0,
         next_attempt_at=_int(row, "next_at") if state == "pending" else None,
         reason=text(row, "reason"),
         attempts=_int(row, "attempts") or 0,
@@ -89,20 +87,8 @@ def _delivery(row: Row, attempts: Sequence[bytes], revision: int) -> Iterator[En
         revision=revision,
     )
     first = max(made, len(attempts)) - len(attempts) + 1
-    for number, packed in enumerate(attempts, first):
-        one = orjson.loads(packed)
-        yield entries.Attempt(
-            imp_uid=imp_uid,
-            event=event,
-            endpoint=endpoint,
-            number=one.get("number", number),
-            at=round(1000 * one["at"]),
-            status_code=one["status_code"],
-            duration_ms=one["duration_ms"],
-            error=None if one["error"] is None else orjson.dumps(one["error"]).decode(),
-            response=one["response"] or "",
-            replay=bool(one["replay"]),
-        )
+    for place, one in enumerate(attempts, first):
+        yield attempt_rows.to_entry(one, imp_uid, event, endpoint, place)
 
 
 def _text(row: Row, field: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from ledger.cells import Cells
 from ledger.constants import SWEEP_AGAIN, SWEEP_EVERY, SWEEP_REST
 from ledger.holders import Holders
-from ledger.keys import LANES, WAKE, Lane
+from ledger.keys import LANES, WAKE
 from ledger.leases import LEASE_MS
 from ledger.memory import is_nearly_full
 from ledger.scripting import raised
@@ -47,20 +47,20 @@ class Sweep:
         self._skew: float | None = None
         self._thorough_until = 0.0
 
-    async def kick(self, owner: str, limit: int) -> list[Lane]:
-        """Kick the lanes that are due; return those kicked. Raises `LedgerUnavailable`."""
+    async def kick(self, owner: str) -> None:
+        """Kick the lanes that are due. Raises `LedgerUnavailable`."""
         began = time.monotonic()
         self._look_at = began + SWEEP_EVERY
         swept = self._sweeps
         self._sweeps = await self._cells.shared.run("take_lead", "sweep", owner, _SWEEPER_MS) is not None
         if not self._sweeps:
             self._look_at = began + _TAKE_OVER_EVERY
-            return []
+            return
         if not swept:
             self._due = dict.fromkeys(self._due, 0.0)
         await self._look()
         self._look_at = began + SWEEP_REST
-        return await self._sweep([cell for cell, at in self._due.items() if at <= time.monotonic()], limit)
+        await self._sweep([cell for cell, at in self._due.items() if at <= time.monotonic()])
 
     def swept(self) -> Sequence[int]:
         """The cells that had lanes at the latest look; none while another worker sweeps."""
@@ -107,21 +107,14 @@ class Sweep:
         self._with_lanes.note(found)
         return found
 
-    async def _sweep(self, cells: Collection[int], limit: int) -> list[Lane]:
-        calls = {self._cells[cell]: (limit, LEASE_MS) for cell in cells}
+    async def _sweep(self, cells: Collection[int]) -> None:
+        calls = {self._cells[cell]: (LEASE_MS,) for cell in cells}
         answers = await self._cells.some("sweep", calls, kick=True)
-        kicked: list[Lane] = []
-        for store, answer in answers.items():
-            cell = store.cell or 0
-            if isinstance(answer, Exception):
-                self._due[cell] = time.monotonic() + SWEEP_EVERY
-                continue
-            lanes, rest = answer
-            self._due[cell] = time.monotonic() + int(rest) / 1000
-            kicked += [Lane.of(lane.decode(), cell) for lane in lanes]
+        for store, rest in answers.items():
+            seconds = SWEEP_EVERY if isinstance(rest, Exception) else int(rest) / 1000
+            self._due[store.cell or 0] = time.monotonic() + seconds
         if all(isinstance(answer, Exception) for answer in answers.values()):
             raised(list(answers.values()))
-        return kicked
 
     async def _listen(self, seconds: float) -> None:
         """Wait for a wake-up; it says when a lane is due."""

@@ -139,7 +139,7 @@ def _assemble(
         no_such_path=handler.no_such_path,
     )
     spool_report = SpoolReport(ledger.intake, spool, port, lambda: acceptor.spool_trouble)
-    return app, Parts(acceptor, webhook_log, spool_report, AclWatch(ledger), ledger.intake.check_cells)
+    return app, Parts(acceptor, webhook_log, spool_report, ledger.acl_watch, ledger.intake.check_cells)
 
 
 async def _check(ledger: Ledger) -> None:

@@ -25,7 +25,6 @@ from iamport.merchant_clients import MerchantClients
 from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
-from ledger.acl_watch import AclWatch
 from ledger.delivery_lane import ClaimedDeliveries
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import ERASE_AGAIN, HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE, UNANSWERED
@@ -105,7 +104,7 @@ class WorkerProcess:
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
         self.recorder = Recorder(self._ledger.outbox, self._history, self._name)
-        self.acl_watch = AclWatch(self._ledger)
+        self.acl_watch = self._ledger.acl_watch
         self.heartbeat = HeartbeatMiddleware(
             self._ledger.heartbeats, self.acl_watch, f"{socket.gethostname()}-{self._name}"
         )

@@ -15,7 +15,6 @@ import structlog
 
 from history import History
 from ledger import Ledger
-from ledger.cold_payments import record_of
 from ledger.offload import offload
 from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
 from runtime.settings import Settings
@@ -61,7 +60,7 @@ class ColdPayments:
         back = await self._forgotten([unknown[imp_uid] for imp_uid in old if imp_uid not in payments], claimed.now)
         for imp_uid, payment in payments.items():
             try:
-                record = await _record(payment)
+                record = await self._record(payment)
                 await self._ledger.cold.put_back(self._history, [payment])
                 back[imp_uid] = replace(unknown[imp_uid], record=record)
                 log.info("payment_put_back", merchant=merchant, imp_uid=imp_uid)
@@ -78,7 +77,7 @@ class ColdPayments:
         payments in the ledger; history does not know those that never were there. ``left`` is as in `ClaimedPayments`.
         Raises `HistoryUnavailable` and `LedgerUnavailable`."""
         payments = await self._payments(merchant, self._may_have_left(snapshots, left, now))
-        return {imp_uid: await _record(payment) for imp_uid, payment in payments.items()}
+        return {imp_uid: await self._record(payment) for imp_uid, payment in payments.items()}
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
         """The expected amounts of these orders, by merchant_uid, as far as history has them: they may have left the
@@ -118,6 +117,9 @@ class ColdPayments:
             await self._check_whole(merchant)
         return {imp_uid: payment for (_, imp_uid), payment in known.items()}
 
+    async def _record(self, payment: Payment) -> Record:
+        return await offload(self._ledger.cold.record_of, payment, rows=len(payment.record) // 20)
+
     async def _check_whole(self, merchant: str) -> None:
         """Raise `HistoryUnavailable` if history was lost and no worker has noticed yet: then it may have had a payment
         that it does not know now."""
@@ -135,10 +137,6 @@ def counted(record: Record, snapshot: Snapshot) -> Record:
     if _is_unknown(record) and snapshot.began_at > record.sequence + LARGEST_SKEW:
         return replace(record, sequence=0)
     return record
-
-
-async def _record(payment: Payment) -> Record:
-    return await offload(record_of, payment, rows=len(payment.record) // 20)
 
 
 def _is_unknown(record: Record) -> bool:

@@ -131,7 +131,7 @@ class Deliverer:
                 await self._send_what_is_due(lane)
         finally:
             if self._turns.pop(lane):
-                self._ledger.delivery_lane.wake(lane)
+                self._ledger.wake(lane)
 
     async def _send_what_is_due(self, lane: Lane) -> None:
         """Claim and send for `LONGEST_TURN` at most.

@@ -15,7 +15,8 @@ import structlog
 from iamport.merchant_clients import MerchantClients
 from iamport.responses import first_in_page
 from ledger import Ledger
-from ledger.reconciliations import AUTO, Difference, Reconciliation
+from ledger.constants import AUTO
+from ledger.reconciliations import Difference, Reconciliation
 from runtime.settings import Settings
 from schemas.errors import (
     IamportError,

@@ -15,7 +15,7 @@ import structlog
 
 from history import History
 from history.write import Move
-from ledger.outbox import Item, Outbox, outbox_name
+from ledger.outbox import Item, Outbox
 from runtime.repeated_lines import Repeats
 from schemas.errors import HistoryUnavailable, RefusedEntries, UnknownEntry
 from schemas.reasons import Reason
@@ -147,7 +147,7 @@ class Recorder:
 
     async def _places(self, ledger: str, cells: Collection[int]) -> dict[int, str]:
         """How far history has recorded these cells. Raises `HistoryUnavailable` if it belongs to another ledger."""
-        names = {cell: outbox_name(ledger, cell) for cell in cells}
+        names = {cell: self._outbox.name(ledger, cell) for cell in cells}
         found = await self._history.standing(list(names.values()))
         if found.owner not in (ledger, None):
             raise HistoryUnavailable(Reason.of("history_of_another_ledger", owner=found.owner))
@@ -171,7 +171,7 @@ class Recorder:
         those of other cells, are written.
         """
         upto = {cell: some[-1].place for cell, some in items.items()}
-        moves = [Move(outbox_name(ledger, cell), places[cell], place) for cell, place in upto.items()]
+        moves = [Move(self._outbox.name(ledger, cell), places[cell], place) for cell, place in upto.items()]
         entries = (entry for some in items.values() for item in some for entry in item.entries)
         try:
             if not await self._history.record_all(moves, entries):

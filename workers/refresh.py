@@ -101,13 +101,13 @@ class Refresher:
     def _go_on(self, lane: Lane) -> None:
         """Begin the next turn of a lane, which was kicked during the one before."""
         if not self._taken_up.begin(lane, partial(self.refresh, lane.address)):
-            self._lane.wake(lane)
+            self._ledger.wake(lane)
 
     def _share(self, lane: Lane, payments: int) -> None:
         """A turn takes long: others may have what has become due meanwhile. Beside more than `MOST_OF_TURN` payments,
         that has kicked them already."""
         if self._turns.hands_over(lane):
-            self._lane.wake(lane)
+            self._ledger.wake(lane)
         elif payments <= MOST_OF_TURN:
             self._taken_up.begin(lane, partial(self._lane.share, lane))
 

@@ -17,7 +17,6 @@ from history import History
 from history.pages import Place
 from ledger import Ledger
 from ledger.jobs import UNANSWERED
-from ledger.waiting import MOST
 from schemas.outbox.entries import Notification
 
 log = structlog.get_logger()
@@ -74,7 +73,7 @@ class UnansweredJob:
     async def _take_up(self, some: Sequence[Notification]) -> None:
         """Accept the webhooks that do not wait in the ledger."""
         names = sorted({(one.merchant, one.imp_uid) for one in some})
-        waiting = {one.id for one in await self._ledger.notifications.of_payments(names, MOST)}
+        waiting = await self._ledger.notifications.waiting(names)
         lost = [one for one in some if one.id not in waiting]
         await self._ledger.cold.fetch(self._history.whole_payments, [(one.merchant, one.imp_uid) for one in lost])
         if lost:

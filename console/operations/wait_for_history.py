@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Generic, TypeVar
 
 from console.context import Context
 from console.operations.polling import poll
-from ledger.outbox import Outbox, OutboxState, reached
+from ledger.outbox import Outbox, OutboxState
 
 PATIENCE = 1.0
 """Seconds for which a list waits until history has the ledger's latest changes."""
@@ -55,7 +54,7 @@ async def _states(outbox: Outbox, merchant: str | None) -> list[OutboxState]:
 
 
 def _all_reached(places: Mapping[str, str], targets: Mapping[str, str]) -> bool:
-    return all(reached(places[name], target) for name, target in targets.items())
+    return all(Outbox.reached(places[name], target) for name, target in targets.items())
 
 
 async def _places(context: Context, outboxes: Iterable[str]) -> Mapping[str, str]:

@@ -4,7 +4,7 @@
 --          i'mport's failures in a row, fields of merchant:m (empty if nothing is claimed or the merchant was deleted),
 --          whether the merchant expects amounts for some orders (0 or 1),
 --          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {notification that waits, …}}}}
--- uses: lanes leases notifications payments records snapshots
+-- uses: lanes leases payments records snapshots
 
 -- About how many bytes of payments one claim reads. Long histories take several claims, so that Redis serves others in between.
 local MOST_BYTES = 524288
@@ -19,18 +19,17 @@ reclaim(lane, lease_ms)
 
 -- The row of a payment, with all that a refresh needs. Of a long row it reads only that, because most of such a row is events.
 local function row_of_payment(p)
-  local key, fields, row = k("pay", p), nil, {}
-  if redis.call("HLEN", key) <= LONG_ROW then
-    fields = redis.call("HGETALL", key)
-    for i = 1, #fields, 2 do row[fields[i]] = fields[i + 1] end
-    return row
-  end
-  fields = {"head", "record", "object"}
-  for _, id in ipairs(waiting_for(p)) do
+  local key = k("pay", p)
+  if redis.call("HLEN", key) <= LONG_ROW then return table_of(redis.call("HGETALL", key)) end
+  local fields, row = {"head", "record", "object"}, {}
+  for _, id in ipairs(names_in(key, "n:")) do
     fields[#fields + 1] = "n:" .. id
     fields[#fields + 1] = "s:" .. id
   end
-  for i, value in ipairs(redis.call("HMGET", key, unpack(fields))) do row[fields[i]] = value or nil end
+  for first = 1, #fields, MOST_ARGUMENTS do
+    local values = redis.call("HMGET", key, unpack(fields, first, math.min(first + MOST_ARGUMENTS - 1, #fields)))
+    for i, value in ipairs(values) do row[fields[first + i - 1]] = value or nil end
+  end
   return row
 end
 

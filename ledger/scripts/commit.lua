@@ -15,7 +15,8 @@
 --       entry for history)…,
 --       entry of the payment for history, and of the object that several events share (or ""),
 --       whether webhooks brought facts (0 or 1), how many notifications are answered, (id, entry)…
--- Returns: {lanes to kick, {answers, what is claimed per lane (see claiming.lua), objects of that}}; the answer to a change is "ok",
+-- Returns: {lanes to kick, {answers, what is claimed per lane (see claiming.lua), objects of that, then per lane whose claim failed: lane,
+--          error}}; the answer to a change is "ok",
 --          "lost": the lease ended or was used up, nothing is written,
 --          "changed": the record was written since it was read, read it again, or
 --          "full": all steps would take more memory than is left, nothing is written
@@ -78,7 +79,7 @@ local function meet(c, tokens)
   met[c.p] = true
   settled[c.p] = c.lane and c.is_last
   -- A silent refresh delivers after all if a refresh that delivers was requested since it began, or if a webhook waits for it.
-  c.stays_silent = c.is_silent and redis.call("SISMEMBER", k("silent", c.lane), c.imp) == 1 and #waiting_for(c.p) == 0
+  c.stays_silent = c.is_silent and redis.call("SISMEMBER", k("silent", c.lane), c.imp) == 1 and #names_in(k("pay", c.p), "n:") == 0
   return "ok"
 end
 
@@ -133,8 +134,8 @@ local function record_events(c)
   end
 end
 
--- Makes new deliveries of a lane due, and indexes the lane. If others were due before them, the index is right as it is, which saves most of
--- the work for endpoints that do not keep up. It may be wrong if the lane has no entry, or if a script that had added some of these
+-- Makes new deliveries of a lane due, and indexes the lane. If others were due before them, the index is right as it is, which saves most
+-- of the work for endpoints that do not keep up. It may be wrong if the lane has no entry, or if a script that had added some of these
 -- deliveries ended halfway.
 -- Returns: when the lane needs a worker (ms), or nil
 local function fill_lane(lane, ids)
@@ -162,7 +163,8 @@ end
 local function record_change(c)
   local before = c.before or {}
   c.head = {version = c.version, first_at = before.first_at or int(now()), fetched_at = c.fetched_at or before.fetched_at or "",
-    webhook_at = c.webhook_at or before.webhook_at or "", snap = before.snap or "", is_announced = c.is_announced or before.is_announced or false,
+    webhook_at = c.webhook_at or before.webhook_at or "", snap = before.snap or "",
+    is_announced = c.is_announced or before.is_announced or false,
     is_cancelling = c.is_cancelling, merchant_uid = c.merchant_uid}
   if c.object then
     c.head.snap = ""
@@ -210,18 +212,23 @@ local function settle(lane, changes)
 end
 
 -- Claims in the first of the lanes that were filled; the others are to be kicked. The changes are written: a claim that fails leaves its
--- lane to a kick.
+-- lane to a kick. Returns: claims, lanes to kick, and {lane, error, …} of those that failed
 local function claim_some(most, lease_ms, first_places)
-  local claims, kicks = {}, {}
+  local claims, kicks, failed = {}, {}, {}
   for i, lane in ipairs(ready) do
     if most > 0 and i <= MOST_CLAIMED then
       lanes[lane] = true
-      pcall(function() claims[#claims + 1] = claim_deliveries(lanes, lane, most, lease_ms, first_places) end)
+      local done, claim = pcall(function() return claim_deliveries(lanes, lane, most, lease_ms, first_places) end)
+      if done then
+        claims[#claims + 1] = claim
+      else
+        failed[#failed + 1], failed[#failed + 2] = lane, type(claim) == "table" and claim.err or tostring(claim)
+      end
     elseif kick(lane, now()) then
       kicks[#kicks + 1] = lane
     end
   end
-  return claims, kicks
+  return claims, kicks, failed
 end
 
 -- All changes are read before the first is written. All events are in the outbox and their lanes indexed before the first record is
@@ -256,6 +263,6 @@ for _, c in ipairs(written) do
   end
 end
 for lane, some in pairs(ended) do settle(lane, some) end
-local claims, kicks = claim_some(most, lease_ms, first_places)
+local claims, kicks, failed = claim_some(most, lease_ms, first_places)
 for _, lane in ipairs(announce(lanes)) do kicks[#kicks + 1] = lane end
-return {kicks, {answers, claims, objects}}
+return {kicks, {answers, claims, objects, unpack(failed)}}

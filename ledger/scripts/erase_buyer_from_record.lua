@@ -2,7 +2,7 @@
 -- ARGV: merchant, imp_uid, version it was read at, how many objects its events show, version, record, i'mport's object, entry of the
 --       payment, entry of the erasure
 -- Returns: "erased", or "changed" if the record or its events were written since they were read
--- uses: lanes outbox payments records rows
+-- uses: lanes outbox payments records
 local m, imp, version_before, shown, version, record, object = take(), take(), take(), take_number(), take(), take(), take()
 local p = m .. "/" .. imp
 local head = head_of(p)

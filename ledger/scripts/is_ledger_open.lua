@@ -1,4 +1,5 @@
 -- Reads whether the ledger was opened.
 -- ARGV: none
 -- Returns: 1 or 0
-return redis.call("EXISTS", k("open"))
+-- uses: opening
+return is_open() and 1 or 0

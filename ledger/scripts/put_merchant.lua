@@ -7,7 +7,7 @@
 local m, imp_key, imp_secret, include_sandbox, check_prepared = take(), take(), take(), take(), take()
 local since, head_start, token_hash, tier = take_number(), take_number(), take(), take()
 must_be_open()
-local row, run = k("merchant", m), "auto/" .. m
+local row, run = k("merchant", m), AUTO .. m
 local created, included, sandbox_since = unpack(redis.call("HMGET", row, "created_at", "include_sandbox", "sandbox_since"))
 local is_new = not created
 created = tonumber(created or now())

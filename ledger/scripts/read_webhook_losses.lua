@@ -3,9 +3,8 @@
 -- Returns: {those that never came, those that brought facts}
 local DAYS = 7
 local lost, came = 0, 0
-local today = math.floor(now() / 86400000)
-for day = today - DAYS + 1, today do
-  local row = redis.call("HMGET", k("day", int(day)), "lost", "applied")
+for day = today() - DAYS + 1, today() do
+  local row = redis.call("HMGET", day_key(day), "lost", "applied")
   lost, came = lost + (row[1] or 0), came + (row[2] or 0)
 end
 return {lost, came}

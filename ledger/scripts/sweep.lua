@@ -1,8 +1,9 @@
 -- Lists the lanes that have due work and no kick under way. One worker sweeps at a time.
--- ARGV: limit, lease (ms)
--- Returns: {lanes to kick, {the same lanes, when to sweep next (ms from now)}}
+-- ARGV: lease (ms)
+-- Returns: {lanes to kick, when to sweep next (ms from now)}
 -- uses: lanes leases memory
-local limit, lease_ms = take(), take_number()
+local lease_ms = take_number()
+local MOST_KICKED = 500
 local PRESSURE_MS = 2000
 local SHORTEST_MS = 50  -- so that many lanes that are due shortly after each other share a sweep
 -- Under memory pressure nothing new is claimed (see leases.lua).
@@ -27,7 +28,7 @@ if pages > 0 then
 end
 
 local kicks = announce(shortened)
-for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), "-inf", int(now()), "LIMIT", 0, limit)) do
+for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), "-inf", int(now()), "LIMIT", 0, MOST_KICKED)) do
   if kick(lane, now()) then kicks[#kicks + 1] = lane end
 end
 
@@ -40,4 +41,4 @@ elseif first then
   rest = math.min(rest, math.max(SHORTEST_MS, first - now()))
 end
 redis.call("SET", k("sweep_at"), int(now() + rest))
-return {kicks, {kicks, rest}}
+return {kicks, rest}

@@ -8,7 +8,7 @@ local before, limit, removed = take(), take_number(), 0
 -- Rejects the notifications of a payment that still wait.
 local function reject(p, reason)
   local row, answered = k("pay", p), {}
-  for _, id in ipairs(waiting_for(p)) do
+  for _, id in ipairs(names_in(row, "n:")) do
     local received, entry = string.match(redis.call("HGET", row, "n:" .. id), "^(%d+)[^:]*:(.*)$")
     local stamp = {received_at = tonumber(received), outcome = "rejected", reason = reason, revision = 1}
     append_entry(entry, stamp)
@@ -33,7 +33,7 @@ local function give_up(m, lane, imp)
 end
 
 for _, m in ipairs(redis.call("ZRANGEBYSCORE", k("merchants", "deleted"), "-inf", before)) do
-  redis.call("DEL", k("recon", "auto/" .. m))
+  redis.call("DEL", k("recon", AUTO .. m))
   for _, lane in ipairs(lanes_of_merchant(m)) do
     reclaim(lane)
     for _, imp in ipairs(redis.call("ZRANGE", k("due", lane), 0, limit - 1 - removed)) do

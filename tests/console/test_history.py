@@ -221,7 +221,8 @@ async def test_automatic_reconciliations_are_not_listed(console: Console) -> Non
 
 async def automatic(console: Console) -> str:
     """A run as a worker stores it; its id, as part of an address."""
-    from ledger.reconciliations import AUTO, Reconciliation
+    from ledger.constants import AUTO
+    from ledger.reconciliations import Reconciliation
 
     await console.ledger.reconciliations.save(Reconciliation(f"{AUTO}shop", "shop", 0, 1))
     return f"{AUTO}shop".replace("/", "%2F")

@@ -20,6 +20,7 @@ from tests.ledger.model import Model
 from tests.support import stored_payments
 from tests.support.ledger_driver import THEN, Driver, Taker, attempt, endpoint, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import swept
 from tests.support.reasons import because
 from tests.support.redis_process import open_ledger
 
@@ -230,7 +231,7 @@ class ModelledLedger:
             self.switch(name)
         for _ in range(40):
             self.run(self.driver.forget_kicks())
-            lanes = self.run(self.ledger.sweep("me"))
+            lanes = self.run(swept(self.ledger))
             for lane in lanes:
                 self._work(lane)
             if not lanes and not self.model.is_anything_left():

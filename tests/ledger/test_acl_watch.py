@@ -34,7 +34,7 @@ def lines() -> Iterator[Lines]:
 
 async def test_what_is_well_is_not_told(ledger: Ledger, lines: Lines) -> None:
     """Nothing is logged while nothing is wrong."""
-    watch = AclWatch(ledger)
+    watch = ledger.acl_watch
     await watch.log_problems()
     assert (lines(), watch.seen is not None and watch.seen.well) == ([], True)
 
@@ -46,7 +46,7 @@ async def test_each_matter_is_a_line(ledger: Ledger, driver: Driver, own_redis: 
     limited = Ledger(ledger.cells, Ledger.connect(own_redis.url, own_redis.url.replace("//", "//relay:p@")).queue)
     try:
         await fill(driver, 0.97)
-        await AclWatch(limited).log_problems()
+        await limited.acl_watch.log_problems()
     finally:
         await driver.redis.config_set("maxmemory", 0)
         await limited.queue.close()
@@ -63,7 +63,7 @@ async def test_rights_that_are_taken_away_are_told(own_redis: RedisServer, lines
     with redis.Redis.from_url(own_redis.url) as admin:
         admin.execute_command("ACL", "SETUSER", "relay", "on", ">p", "~*", "+@all")
         ledger = Ledger.connect(own_redis.url.replace("//", "//relay:p@"), queue_url(own_redis.url))
-        watch = AclWatch(ledger)
+        watch = ledger.acl_watch
         await watch.log_problems()
         for rules, named in ((("-zadd",), "ZADD"), (("-evalsha",), "EVALSHA"), (("resetkeys",), "keys {relay*")):
             admin.execute_command("ACL", "SETUSER", "relay", "~*", "+@all", *rules)
@@ -81,7 +81,7 @@ async def test_rights_that_are_taken_away_are_told(own_redis: RedisServer, lines
 async def test_a_queue_that_hangs_holds_nobody_up(redis_url: str, own_redis: RedisServer) -> None:
     """Whoever asks meanwhile gets what was known before."""
     ledger = Ledger.connect(redis_url, own_redis.url)
-    watch = AclWatch(ledger, every=0.0)
+    watch = AclWatch(ledger.cells, ledger.queue, every=0.0)
     before = await watch.recent()
     own_redis.pause()
     looking = asyncio.create_task(watch.log_problems())

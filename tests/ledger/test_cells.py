@@ -25,7 +25,7 @@ from schemas.outbox.codec import pack
 from schemas.outbox.entries import Event
 from tests.support.histories import record_all
 from tests.support.ledger_driver import Driver, notification, paid, queue_url
-from tests.support.ledger_redis import CELLS, redis_of
+from tests.support.ledger_redis import CELLS, redis_of, swept
 from tests.support.ledger_replaying import deliver_all
 from tests.support.outbox_entries import of_payment
 from tests.support.waiting import until
@@ -130,7 +130,7 @@ async def test_what_is_about_all_is_added_up(many: Ledger) -> None:
     assert (stats.looks_due, stats.pending, stats.refused) == (5, 5, {"-:403": 2})
     minutes = await many.minutes(5)
     assert (sum(one.accepted for one in minutes), sum(one.refused for one in minutes)) == (10, 2)
-    assert {str(lane) for lane in await many.sweep("me")} == set()
+    assert {str(lane) for lane in await swept(many)} == set()
     assert (await many.outbox.state()).waiting > 0
 
 

@@ -12,7 +12,7 @@ from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from ledger.sweep import Sweep
 from tests.support.ledger_driver import REFRESH, Driver, paid
-from tests.support.ledger_redis import key, shared_key
+from tests.support.ledger_redis import key, shared_key, swept
 from tests.support.reasons import because
 from tests.support.waiting import PATIENCE
 
@@ -41,12 +41,12 @@ async def test_what_a_dead_worker_held_is_back_after_a_lease(ledger: Ledger, dri
     (held,) = await (driver.take(lane) if kind == "deliver" else driver.claim())
     await put_clock_back(driver)
 
-    assert await ledger.sweep("other") == []
+    assert await swept(ledger, "other") == []
     assert LEASE_MS / 1000 - 2 < await ends_in(driver, held.lease) <= LEASE_MS / 1000
 
     await driver.forget_kicks()
     await driver.pass_time(LEASE_MS / 1000 + 0.1)
-    assert await ledger.sweep("other") == [lane]
+    assert await swept(ledger, "other") == [lane]
     assert len(await (driver.take(lane) if kind == "deliver" else driver.claim())) == 1
 
 
@@ -83,7 +83,7 @@ async def test_it_is_found_among_many_lanes(ledger: Ledger, driver: Driver) -> N
     await put_clock_back(driver, 5000)
     gives_up = time.monotonic() + PATIENCE
     while await ends_in(driver, held.lease) > LEASE_MS / 1000 and time.monotonic() < gives_up:
-        await Sweep(ledger.cells).kick("me", 500)
+        await Sweep(ledger.cells).kick("me")
         await asyncio.sleep(0.1)
     await driver.redis.zrem(key("lanes"), *others)
     assert await ends_in(driver, held.lease) <= LEASE_MS / 1000
@@ -94,18 +94,18 @@ async def test_another_sweeps_when_the_sweeper_is_gone(ledger: Ledger, driver: D
     await ledger.sweep("gone")
     await driver.accept()
     await driver.forget_kicks()
-    assert await ledger.sweep("other") == []
+    assert await swept(ledger, "other") == []
     await put_clock_back(driver)
     await driver.accept("imp_2")
     await driver.forget_kicks()
-    assert await ledger.sweep("other") == [REFRESH]
-    assert await ledger.sweep("gone") == []
+    assert await swept(ledger, "other") == [REFRESH]
+    assert await swept(ledger, "gone") == []
 
 
 async def test_a_kick_that_was_lost_is_sent_again(ledger: Ledger, driver: Driver) -> None:
     """It seems to be under way for another minute."""
     await driver.accept()
-    assert await ledger.sweep("me") == []
+    assert await swept(ledger) == []
     await put_clock_back(driver)
     await driver.accept("imp_2")
     await ledger.sweep("me")
@@ -123,7 +123,7 @@ async def test_a_rate_goes_on(ledger: Ledger, driver: Driver) -> None:
     await ledger.sweep("me")
     await driver.forget_kicks()
     await driver.pass_time(1.1)
-    assert Lane("deliver", "ep_1") in await ledger.sweep("me")
+    assert Lane("deliver", "ep_1") in await swept(ledger)
     assert len(await driver.take(lane)) == 1
 
 

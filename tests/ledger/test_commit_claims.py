@@ -107,16 +107,35 @@ async def test_the_oldest_of_a_lane_go_first(driver: Driver, taker: Taker) -> No
 
 
 async def test_an_endpoint_that_scripts_cannot_read_harms_no_commit(driver: Driver, taker: Taker) -> None:
-    """Its lane is kicked, and the claim that follows says what is wrong."""
+    """Its lane is kicked, and the log says what is wrong: once for many commits."""
     broken, fine = await driver.subscribe("ep_1"), await driver.subscribe("ep_2")
     await driver.redis.hdel(key("endpoint", "ep_1"), "max_in_flight")
-    await driver.look(paid("imp_1"))
-    assert [claim.lane for claim in taker.taken()] == [fine]
+    with capture_logs() as lines:
+        await driver.look(paid("imp_1"))
+        await driver.look(paid("imp_2"))
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["lane"]) == ("claim_failed", "warning", str(broken))
+    assert "number expected" in line["error"]
+    assert {claim.lane for claim in taker.taken()} == {fine}
     assert await driver.kicked(broken)
     with pytest.raises(LedgerRefused):
         await driver.take(broken)
     await driver.redis.hset(key("endpoint", "ep_1"), "max_in_flight", 5)
-    assert (await driver.take_one(broken)).imp_uid == "imp_1"
+    assert {one.imp_uid for one in await driver.take(broken)} == {"imp_1", "imp_2"}
+
+
+async def test_what_redis_refuses_to_a_claim_is_logged(driver: Driver, taker: Taker) -> None:
+    """With Redis' own words."""
+    broken = await driver.subscribe("ep_1")
+    await driver.redis.delete(key("endpoint", "ep_1"))
+    await driver.redis.set(key("endpoint", "ep_1"), "no hash")
+    with capture_logs() as lines:
+        await driver.look(paid("imp_1"))
+    (line,) = lines
+    assert (line["event"], line["lane"]) == ("claim_failed", str(broken))
+    assert "WRONGTYPE" in line["error"]
+    assert await driver.kicked(broken)
+    await driver.redis.flushdb()
 
 
 async def test_an_endpoint_that_nobody_can_read_harms_no_commit(driver: Driver, taker: Taker) -> None:

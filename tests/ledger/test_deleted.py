@@ -6,13 +6,14 @@ import time
 
 import pytest
 
+from ledger.constants import AUTO
 from ledger.keys import Lane
-from ledger.reconciliations import AUTO, Reconciliation
+from ledger.reconciliations import Reconciliation
 from ledger.retention import BATCH
 from schemas.errors import NotFound
 from tests.support import stored_payments
 from tests.support.ledger_driver import Driver, notification, paid
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, swept
 from tests.support.reasons import because, said
 
 SHOP = Lane("refresh", "shop")
@@ -45,7 +46,7 @@ async def test_nobody_is_sent_to_the_payments_of_a_merchant_that_was_deleted(dri
     await driver.pass_time(100 * 86400)
     await driver.forget_kicks()
     assert await driver.lanes() == {}
-    assert await driver.ledger.sweep("a worker") == []
+    assert await swept(driver.ledger) == []
     await driver.ledger.refresh_lane.mark_dirty("shop", "imp_new")
     assert not await driver.kicked(SHOP)
 
@@ -57,7 +58,7 @@ async def test_a_merchant_that_is_put_again_goes_on(driver: Driver) -> None:
     await driver.pass_time(10)
     await driver.ledger.merchants.put("shop", imp_key="k", imp_secret="s")
     await driver.forget_kicks()
-    assert {str(lane) for lane in await driver.ledger.sweep("a worker")} == {str(SHOP), str(SLOW)}
+    assert {str(lane) for lane in await swept(driver.ledger)} == {str(SHOP), str(SLOW)}
     assert await driver.commit(await driver.claim_one(SHOP), paid("imp_now")) == "ok"
     await tidy(driver, after=10 * 86400)
     assert (list(await driver.due(SHOP)), list(await driver.due(SLOW))) == (["imp_later"], ["imp_slow"])
@@ -100,7 +101,7 @@ async def test_default_is_never_gone(driver: Driver) -> None:
     await driver.accept("imp_1")
     await driver.ledger.merchants.delete("default")
     await driver.forget_kicks()
-    assert [str(lane) for lane in await driver.ledger.sweep("a worker")] == ["refresh/default"]
+    assert [str(lane) for lane in await swept(driver.ledger)] == ["refresh/default"]
     assert await tidy(driver, after=10 * 86400) == 0
 
 

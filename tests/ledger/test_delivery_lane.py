@@ -11,7 +11,7 @@ from ledger import Ledger
 from schemas import wire
 from schemas.endpoints.delivery import Hold
 from tests.support.ledger_driver import Driver, paid
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, swept
 from tests.support.reasons import because, said
 
 
@@ -63,7 +63,7 @@ async def test_what_a_killed_worker_held_comes_back(ledger: Ledger, driver: Driv
     late = await driver.take_one(lane)
     await driver.pass_time(10.1)
     await driver.forget_kicks()
-    assert await ledger.sweep("me") == [lane]
+    assert await swept(ledger) == [lane]
     again = await driver.take_one(lane)
     assert (again.id, again.attempts) == (late.id, 0)
     assert await driver.settle(late) == "lost"
@@ -205,7 +205,7 @@ async def test_a_hundred_thousand_for_later_do_not_slow_one_for_now(driver: Driv
     assert await driver.kicked(lane)
     assert [one.imp_uid for one in await driver.take(lane)] == ["imp_2"]
     await driver.forget_kicks()
-    assert await driver.ledger.sweep("me") == []
+    assert await swept(driver.ledger) == []
     await driver.redis.zremrangebyscore(key("due", str(lane)), round(later), "+inf")
 
 

@@ -16,7 +16,7 @@ from schemas.errors import LedgerRefused, LedgerUnavailable
 from tests.ledger.test_acl import Limited
 from tests.support.ledger_driver import Driver, Taker, notification, paid
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key, redis_of
+from tests.support.ledger_redis import key, redis_of, swept
 from tests.support.redis_process import RedisServer, open_ledger
 
 COMMANDS = sorted({str(name).lower() for name, *_ in LEDGER_CALLS})
@@ -66,7 +66,7 @@ class Halfway:
     async def woken(self) -> set[str]:
         """Lanes that the sweep finds to have work."""
         await self.driver.forget_kicks()
-        return {str(lane) for lane in await self.driver.ledger.sweep("me")}
+        return {str(lane) for lane in await swept(self.driver.ledger)}
 
     async def look(self, *snapshots: Any) -> None:
         """Refresh those of these payments that are due, if their lane is kicked."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import pytest
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
 from ledger.heartbeats import Heartbeat
 from ledger.jobs import ERASE_AGAIN, RECONCILE, REPLAY, REWRITE
-from ledger.keys import KEYS, Lane
+from ledger.keys import KEYS, Key, Lane
 from ledger.reconciliations import Difference, Reconciliation
 from runtime.encryption import Sealer
 from schemas.endpoints.events import EndpointEvent
@@ -62,6 +64,14 @@ async def test_every_key_is_in_the_table_and_every_row_has_a_key(
         if row.name not in MOMENTARY and not any(row.type == kind and row.matches(name) for name, kind in keys.seen)
     ]
     assert (sorted(unlisted), unused) == ([], [])
+
+
+@pytest.mark.parametrize("row", KEYS, ids=lambda row: row.name)
+def test_a_key_says_how_it_grows(row: Key) -> None:
+    """A single value has a name without placeholders; what never ends does not grow with what happens to payments."""
+    assert (row.grows == "one value") == (row.type == "string" and "<" not in row.name)
+    if row.ends == "never":
+        assert re.search("payment|order|event|deliver|change|request", row.grows) is None
 
 
 async def test_a_key_that_nothing_describes_is_found() -> None:

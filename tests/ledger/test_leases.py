@@ -11,7 +11,7 @@ from ledger.constants import RENEW_WITHIN
 from ledger.jobs import REPLAY
 from ledger.leases import LEASE_MS, RENEW_EVERY, Lease
 from tests.support.ledger_driver import REFRESH, Driver, paid
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, swept
 
 
 async def ends(driver: Driver, lease: Lease) -> int:
@@ -84,10 +84,10 @@ async def test_leases_that_no_worker_could_renew_are_not_taken_up(ledger: Ledger
     await ledger.leases.renew()
     assert await claim() == []
     await driver.forget_kicks()
-    assert lane not in await ledger.sweep("other")
+    assert lane not in await swept(ledger, "other")
 
     await driver.pass_time(RENEW_WITHIN + 0.1)
-    assert lane in await ledger.sweep("other")
+    assert lane in await swept(ledger, "other")
     assert [lease.member for lease in await claim()] == [dead.member]
 
 
@@ -203,9 +203,9 @@ async def test_a_kick_that_was_lost_is_sent_again(ledger: Ledger, driver: Driver
     """Its flag expires by itself within seconds, and the sweep kicks the lane."""
     await driver.accept()
     assert 0 < await driver.redis.pttl(key("kicked", str(REFRESH))) <= 5000
-    assert await ledger.sweep("me") == []
+    assert await swept(ledger) == []
     await driver.pass_time(5)
-    assert await ledger.sweep("me") == [REFRESH]
+    assert await swept(ledger) == [REFRESH]
     assert await driver.messages("refresh") == 2
 
 
@@ -213,18 +213,18 @@ async def test_one_worker_sweeps_at_a_time(ledger: Ledger, driver: Driver) -> No
     """Whoever swept last goes on doing it; another takes over when it has been silent."""
     await driver.accept()
     await driver.forget_kicks()
-    assert await ledger.sweep("first") == [REFRESH]
+    assert await swept(ledger, "first") == [REFRESH]
     await driver.forget_kicks()
-    assert await ledger.sweep("second") == []
-    assert await ledger.sweep("first") == [REFRESH]
+    assert await swept(ledger, "second") == []
+    assert await swept(ledger, "first") == [REFRESH]
     await driver.redis.delete(key("leader", "sweep"))
     await driver.forget_kicks()
-    assert await ledger.sweep("second") == [REFRESH]
+    assert await swept(ledger, "second") == [REFRESH]
 
 
 async def test_the_sweep_tells_of_what_is_due_only(ledger: Ledger, driver: Driver) -> None:
     """A lane whose work is for later is left alone until then."""
     await driver.plan("imp_1", 60)
-    assert await ledger.sweep("me") == []
+    assert await swept(ledger) == []
     await driver.pass_time(61)
-    assert await ledger.sweep("me") == [REFRESH]
+    assert await swept(ledger) == [REFRESH]

@@ -12,7 +12,6 @@ import pytest
 
 from history import History
 from ledger import Ledger
-from ledger.cold_payments import record_of
 from ledger.keys import Lane
 from ledger.put_back import events_args
 from schemas.outbox.codec import pack
@@ -237,7 +236,7 @@ async def test_a_cold_record_goes_on(driver: Driver, history: History) -> None:
     await a_life(driver)
     record = await driver.ledger.refresh_lane.record(*NAME)
     await leave(driver, history)
-    assert record_of((await history.whole_payments.records([NAME]))[NAME]) == record
+    assert driver.ledger.cold.record_of((await history.whole_payments.records([NAME]))[NAME]) == record
 
 
 async def test_a_full_redis_lets_payments_leave(own: Driver, history: History) -> None:

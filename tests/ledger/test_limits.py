@@ -11,7 +11,7 @@ from ledger.keys import Lane
 from schemas.endpoints.delivery import Dead, Retry
 from schemas.endpoints.health import EndpointHealth
 from tests.support.ledger_driver import Driver, paid
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, swept
 from tests.support.reasons import because
 
 REPLAY = Lane("replay", "ep_1")
@@ -122,7 +122,7 @@ async def test_a_used_up_rate_is_waited_for_not_asked_for(driver: Driver) -> Non
     await driver.look(paid("imp_late"))
     assert await driver.take(lane) == ()
     assert not await driver.kicked(lane)
-    assert await driver.ledger.sweep("me") == []
+    assert await swept(driver.ledger) == []
 
 
 async def test_a_rate_below_one_is_kept_too(driver: Driver) -> None:

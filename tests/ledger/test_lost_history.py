@@ -18,7 +18,6 @@ from history.tables import metadata
 from history.write import Move
 from ledger import Ledger
 from ledger.jobs import REWRITE
-from ledger.outbox import outbox_name
 from ledger.rewriting import PARTS
 from ledger.stored_entries import whole_payment
 from runtime.encryption import Sealer
@@ -204,7 +203,7 @@ async def test_what_changes_meanwhile_wins(ledger: Ledger, tmp_path: Path) -> No
 async def run_ahead(ledger: Ledger, history: History) -> tuple[str, int]:
     """History is an hour further than Redis, which came back with an old copy; the outbox's name, and when the copy
     ends (ms)."""
-    name = outbox_name(await ledger.outbox.lead("me") or "", 0)
+    name = ledger.outbox.name(await ledger.outbox.lead("me") or "", 0)
     place = await history.place(name)
     ms = int(place.partition("-")[0])
     assert await history.record_all([Move(name, place, f"{ms + 3_600_000}-7")], [])

@@ -17,7 +17,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import FAILING, EndpointHealth
 from tests.support.ledger_driver import TEST_BODY, Driver, paid
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, swept
 from tests.support.reasons import because, said
 
 LANE = Lane("deliver", "ep_1")
@@ -110,7 +110,7 @@ async def test_a_lost_kick_of_what_is_asked_for_is_found_by_the_sweep(driver: Dr
     await send_test(driver)
     await driver.forget_kicks()
     assert await problems(ledger) == []
-    assert await ledger.sweep("me") == [LANE]
+    assert await swept(ledger) == [LANE]
 
 
 async def test_a_test_whose_worker_was_killed_is_not_sent_later(driver: Driver, ledger: Ledger) -> None:
@@ -172,7 +172,7 @@ async def test_a_disabled_endpoint_can_be_tested(driver: Driver, ledger: Ledger)
     await driver.record_for(LANE, 2)
     await ledger.endpoints.disable("ep_1", because("disabled by an operator"))
     tested = await send_test(driver)
-    assert await ledger.sweep("me") in ([], [LANE])
+    assert await swept(ledger) in ([], [LANE])
     one = await driver.take_one(LANE)
     assert one.id == tested
     await driver.settle(one)
@@ -220,7 +220,7 @@ async def test_a_new_start_ends_every_wait(driver: Driver, ledger: Ledger, how: 
         await ledger.endpoints.update("ep_1", lambda endpoint: replace(endpoint, headers="sealed"))
     await driver.forget_kicks()
     assert await problems(ledger) == []
-    assert await ledger.sweep("me") == [LANE]
+    assert await swept(ledger) == [LANE]
     assert len(await driver.take(LANE)) >= 3
     assert (await ledger.endpoints.get("ep_1")).breaker == "closed"
 
@@ -242,7 +242,7 @@ async def test_another_rate_or_room_counts_at_once(driver: Driver, ledger: Ledge
     assert await driver.take(LANE) == ()
     await ledger.endpoints.update("ep_1", lambda endpoint: replace(endpoint, rate_limit=None, max_in_flight=8))
     await driver.forget_kicks()
-    assert await ledger.sweep("me") == [LANE]
+    assert await swept(ledger) == [LANE]
     assert len(await driver.take(LANE)) == 2
     assert await problems(ledger) == []
 

@@ -187,6 +187,18 @@ async def test_twenty_webhooks_at_once_are_one_look_and_one_event(driver: Driver
     assert len(await driver.ids("evt")) == 1
 
 
+async def test_more_webhooks_than_fit_on_luas_stack_are_one_look(driver: Driver) -> None:
+    """Otherwise that many about one payment would stop all refreshes of its merchant for ever."""
+    for _ in range(9):
+        await asyncio.gather(*(driver.accept() for _ in range(1000)))
+    claimed = await driver.claim_one()
+    assert len(claimed.waiting) == 9000
+    assert await driver.commit(claimed, paid()) == "ok"
+    assert await driver.redis.hlen(key("pay", "default/imp_1")) > 9000
+    assert set((await stored_payments.outcomes(driver.redis)).values()) == {"applied"}
+    assert await driver.claim() == ()
+
+
 async def test_what_was_expected_can_be_read(ledger: Ledger, driver: Driver) -> None:
     """The expected amounts of orders, where the merchant said so; amounts stay exact."""
     await driver.redis.hset(key("orders", "default"), "order", '{"amount": 10.10, "currency": "USD"}')

@@ -10,6 +10,7 @@ from ledger import Ledger
 from ledger.refresh_lane import ClaimedPayment
 from schemas.errors import NotFound
 from tests.support.ledger_driver import REFRESH, THEN, UNKNOWN, Driver, paid
+from tests.support.ledger_redis import swept
 from tests.support.reasons import because, said
 
 
@@ -122,7 +123,7 @@ async def test_a_pause_stops_both_lanes_of_the_merchant(ledger: Ledger, driver: 
     assert (await driver.claim(), await driver.claim(UNKNOWN)) == ((), ())
     assert not await driver.kicked(REFRESH)
     assert not await driver.kicked(UNKNOWN)
-    assert await ledger.sweep("me") == []
+    assert await swept(ledger) == []
     await driver.accept(merchant="other")
     assert len(await driver.claim(REFRESH._replace(name="other"))) == 1
 
@@ -165,7 +166,7 @@ async def test_a_probe_that_dies_is_followed_by_another(driver: Driver) -> None:
     await driver.claim_one()
     await driver.pass_time(10.1)
     await driver.forget_kicks()
-    assert await driver.ledger.sweep("me") == [REFRESH]
+    assert await swept(driver.ledger) == [REFRESH]
     await driver.claim_one()
     assert await driver.claim() == ()
 

@@ -29,6 +29,10 @@ def _constants(part: Path) -> set[str]:
     return set(re.findall(r"^local ([A-Z_]+) =", part.read_text(), re.MULTILINE))
 
 
+def _variables(part: Path) -> set[str]:
+    return set(", ".join(re.findall(r"^local ([a-z_, ]+?)(?: =|$)", part.read_text(), re.MULTILINE)).split(", "))
+
+
 def _calls(file: Path) -> set[str]:
     return set(re.findall(r"(?<!function )\b(\w+)\(", _code(file)))
 
@@ -71,6 +75,17 @@ def test_a_script_names_the_parts_that_it_uses(file: Path) -> None:
     own = set(re.findall(r"local function (\w+)", _code(file)))
     assert not own & {name for part in SHARED for name in _functions(part)}
     assert called - ALWAYS == named
+
+
+@pytest.mark.parametrize("part", SHARED, ids=lambda part: part.stem)
+def test_a_shared_part_names_the_others_that_it_uses(part: Path) -> None:
+    """Each of them and no other, as a script does. One of them may share only a variable."""
+    named = set(" ".join(re.findall(r"^-- uses: (.+)$", part.read_text(), re.MULTILINE)).split())
+    words = set(re.findall(r"\w+", _code(part)))
+    used = (_calls(part) | {word for word in words if word.isupper()}) - {*_functions(part), *_constants(part)}
+    called = {other.stem for other in SHARED if used & {*_functions(other), *_constants(other)}} - ALWAYS
+    sharing = {other.stem for other in SHARED if words & _variables(other)}
+    assert (called - named, named - called - sharing) == (set(), set())
 
 
 def test_what_one_script_alone_needs_stands_in_that_script() -> None:

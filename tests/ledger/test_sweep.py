@@ -8,7 +8,7 @@ import pytest
 
 from ledger import Ledger
 from tests.support.ledger_driver import REFRESH, Driver
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, swept
 
 
 async def _rests(ledger: Ledger, seconds: float) -> bool:
@@ -21,7 +21,7 @@ async def _rests(ledger: Ledger, seconds: float) -> bool:
 
 async def test_it_rests_while_nothing_is_due(ledger: Ledger, driver: Driver) -> None:
     """What is due much later wakes nobody."""
-    assert await ledger.sweep("me") == []
+    assert await swept(ledger) == []
     await driver.plan("imp_1", 60)
     assert not await driver.redis.exists(key("wake"))
     assert await _rests(ledger, 1.2)
@@ -37,20 +37,20 @@ async def test_it_looks_often_while_a_lane_waits_for_its_worker(ledger: Ledger, 
 async def test_it_rests_until_the_next_lane_is_due(ledger: Ledger, driver: Driver) -> None:
     """Then that lane is kicked at once."""
     await driver.plan("imp_1", 1)
-    assert await ledger.sweep("me") == []
+    assert await swept(ledger) == []
     assert await _rests(ledger, 0.5)
     await asyncio.wait_for(ledger.rest(), 2)
-    assert await ledger.sweep("me") == [REFRESH]
+    assert await swept(ledger) == [REFRESH]
 
 
 async def test_it_is_woken_for_what_is_due_sooner(ledger: Ledger, driver: Driver) -> None:
     """Whatever makes a lane due says when, in the middle of a rest or before it."""
-    assert await ledger.sweep("me") == []
+    assert await swept(ledger) == []
     resting = asyncio.create_task(ledger.rest())
     await asyncio.sleep(0.2)
     await driver.plan("imp_1", 0.5)
     await asyncio.wait_for(resting, 1.8)
-    assert await ledger.sweep("me") == [REFRESH]
+    assert await swept(ledger) == [REFRESH]
 
 
 async def test_one_wake_up_is_enough_for_all_that_is_due_later(ledger: Ledger, driver: Driver) -> None:
@@ -70,4 +70,4 @@ async def test_a_lost_wake_up_costs_its_rest(ledger: Ledger, driver: Driver, los
     await driver.plan("imp_1", 0.3)
     await driver.redis.delete(key(lost))
     await asyncio.wait_for(ledger.rest(), 4)
-    assert await ledger.sweep("me") == [REFRESH]
+    assert await swept(ledger) == [REFRESH]

@@ -11,7 +11,7 @@ from schemas.endpoints.delivery import Disable
 from schemas.errors import Conflict
 from tests.support.ledger_driver import Driver, paid
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, swept
 from tests.support.reasons import because, said
 
 
@@ -29,7 +29,7 @@ async def test_a_disabled_endpoint_is_held_and_enabling_releases_it(ledger: Ledg
     await driver.look(paid("imp_late"))
     assert await driver.take(lane) == ()
     assert not await driver.kicked(lane)
-    assert await ledger.sweep("me") == []
+    assert await swept(ledger) == []
     assert str(lane) not in await driver.lanes()
     await ledger.endpoints.enable("ep_1")
     assert await driver.kicked(lane)

@@ -9,7 +9,8 @@ import asyncio
 from typing import Any
 
 from ledger import Ledger
-from ledger.keys import IN_SHARED, SHARED_PREFIX, cell_of, cell_prefix
+from ledger.keys import IN_SHARED, SHARED_PREFIX, Lane, cell_of, cell_prefix
+from ledger.queue import ACTORS
 
 CELLS = 16
 """How many cells processes have that are not given a number."""
@@ -36,6 +37,24 @@ def without_prefix(name: str) -> str:
 def in_all_cells(*parts: str) -> str:
     """A pattern of the full names of a key, in whatever cell it is: ``in_all_cells("pay", "*")``."""
     return f"{{relay:*}}:{':'.join(parts)}"
+
+
+async def swept(ledger: Ledger, owner: str = "me") -> list[Lane]:
+    """Sweep; return the lanes that this kicks."""
+    kicked: list[Lane] = []
+
+    def see(lane: str) -> bool:
+        kicked.append(Lane.parse(lane))
+        return False
+
+    offered = dict(ledger.queue._here)
+    for actor in set(ACTORS.values()):
+        ledger.offer_kicks(actor, see)
+    try:
+        await ledger.sweep(owner)
+    finally:
+        ledger.queue._here = offered
+    return kicked
 
 
 async def kicks_sent(ledger: Ledger, queue: str) -> int:

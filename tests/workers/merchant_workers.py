@@ -13,7 +13,8 @@ from history import History
 from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
-from ledger.reconciliations import AUTO, Reconciliation
+from ledger.constants import AUTO
+from ledger.reconciliations import Reconciliation
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.reasons import stored

@@ -10,8 +10,9 @@ import pytest
 import structlog.testing
 
 from ledger import Ledger
+from ledger.constants import AUTO
 from ledger.jobs import RECONCILE
-from ledger.reconciliations import AUTO, Reconciliation
+from ledger.reconciliations import Reconciliation
 from schemas import wire
 from schemas.payments.decide import Policy, decide
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well

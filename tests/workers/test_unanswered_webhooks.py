@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from history import History
 from ledger import Ledger
@@ -95,6 +96,16 @@ async def test_one_that_waits_is_left_alone(scene: Scene) -> None:
     assert await scene.ledger.notifications.of_payment("default", "imp_new", 10) == []
     await scene.step()
     assert [one.record.imp_uid for one in await scene.driver.claim()] == ["imp_new"]
+
+
+async def test_all_that_wait_for_a_payment_are_left_alone(scene: Scene) -> None:
+    """However many there are, none of them counts as lost."""
+    await asyncio.gather(*(scene.driver.accept("imp_1") for _ in range(1100)))
+    await scene.record()
+    with capture_logs() as lines:
+        while await scene.step() != ROUND_EVERY:
+            pass
+    assert lines == []
 
 
 async def test_what_was_announced_is_not_announced_again(scene: Scene) -> None:

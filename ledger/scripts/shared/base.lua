@@ -46,6 +46,22 @@ local function with_all(command, key, args)
   return sum
 end
 
+-- A hash as Redis lists it (name, value, …), as a table.
+local function table_of(flat)
+  local row = {}
+  for i = 1, #flat, 2 do row[flat[i]] = flat[i + 1] end
+  return row
+end
+
+-- The names of a hash's fields that begin with `start`, without that beginning.
+local function names_in(key, start)
+  local found = {}
+  for _, field in ipairs(redis.call("HKEYS", key)) do
+    if string.sub(field, 1, #start) == start then found[#found + 1] = string.sub(field, #start + 1) end
+  end
+  return found
+end
+
 -- Sets a key that expires after so many ms, unless it exists. A key that expires later than that was set before Redis' clock was put
 -- back; it is replaced. Returns: whether it was set
 local function take_for(name, ms)
@@ -83,16 +99,34 @@ local function add(key, field, n, seconds)
   counted[key].n[field] = (counted[key].n[field] or 0) + n
 end
 
+-- Minutes since 1970.
+local function this_minute()
+  return math.floor(now() / 60000)
+end
+
+local function minute_key(minute)
+  return k("minute", int(minute))
+end
+
 -- Counts something that happened, by the minute, for two days.
-local minute
+local counted_in
 local function count(what, n)
-  minute = minute or k("minute", int(math.floor(now() / 60000)))
-  add(minute, what, n, 172800)
+  counted_in = counted_in or minute_key(this_minute())
+  add(counted_in, what, n, 172800)
+end
+
+-- Days since 1970.
+local function today()
+  return math.floor(now() / 86400000)
+end
+
+local function day_key(day)
+  return k("day", int(day))
 end
 
 -- The same by the day, for a month.
 local function count_day(what, n)
-  add(k("day", int(math.floor(now() / 86400000))), what, n, 2678400)
+  add(day_key(today()), what, n, 2678400)
 end
 
 -- Runs once the script is done (see ledger/lua.py).

@@ -134,8 +134,8 @@ local function claim_deliveries(lanes, lane, limit, lease_ms, first_places)
   if not may_claim then return {lane, int(token), {}, {}, 0} end
   lanes[lane] = true
   local ep = name_of(lane)
-  local fields, endpoint = redis.call("HGETALL", k("endpoint", ep)), {}
-  for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
+  local fields = redis.call("HGETALL", k("endpoint", ep))
+  local endpoint = table_of(fields)
   local c = {lanes = lanes, lane = lane, ep = ep, token = token, lease_ms = lease_ms, rows = {},
     is_enabled = endpoint["state"] == "enabled"}
   if redis.call("HEXISTS", k("lane", lane), "requested_at") == 1 then take_requested(c, limit) end

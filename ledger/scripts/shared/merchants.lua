@@ -1,5 +1,4 @@
 -- Merchants that take webhooks.
--- uses: opening
 
 -- Whether a merchant takes webhooks before it is added, because its credentials may be in the environment only.
 local function needs_no_row(m)

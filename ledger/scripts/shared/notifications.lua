@@ -2,15 +2,6 @@
 -- is traced. The entry is the one for the outbox, as a receiver has packed it. A settled notification becomes a field `s:{id}`: its entry
 -- with the outcome, which is written again to a history that came back with an old copy. It leaves with the payment.
 
--- The ids of a payment's notifications that wait, in no order.
-local function waiting_for(p)
-  local ids = {}
-  for _, field in ipairs(redis.call("HKEYS", k("pay", p))) do
-    if string.sub(field, 1, 2) == "n:" then ids[#ids + 1] = string.sub(field, 3) end
-  end
-  return ids
-end
-
 -- Removes notifications (id, entry, …) of a payment from those that wait, and the reason why they had to wait.
 local function remove_waiting(p, answered)
   if #answered == 0 then return end

@@ -1,6 +1,5 @@
 -- Collects what a script changes and history shows, as entries (see schemas/outbox). When the script is done, they are appended to the
 -- outbox as one item, with each changed row as it is then, however often it was written.
--- uses: reasons
 
 local MOST_FIELDS = 1000
 local item, changed = {}, {}
@@ -20,7 +19,7 @@ end
 
 -- Adds an entry that the script itself makes.
 local function append_entry_of(kind, fields)
-  fields.v, fields.kind = 1, kind
+  fields.v, fields.kind = ENTRY_VERSION, kind
   append_entry(cmsgpack.pack(fields))
 end
 

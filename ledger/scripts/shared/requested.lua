@@ -1,5 +1,5 @@
 -- Deliveries that an operator requested: a retry or a test is sent at once, whatever the lane waits for.
--- uses: deliveries lanes
+-- uses: deliveries
 
 -- `what` is "retry" or "test": only a test is also sent to a disabled endpoint.
 local function request_delivery(lane, d, what)

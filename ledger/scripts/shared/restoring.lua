@@ -8,8 +8,7 @@ end
 -- Writes a row that `packed_hash` has packed, unless it exists. Returns: its fields by name, or nil if it existed
 local function put_back_hash(key, packed)
   if redis.call("EXISTS", key) == 1 then return nil end
-  local flat, row = cmsgpack.unpack(packed), {}
-  for i = 1, #flat, 2 do row[flat[i]] = flat[i + 1] end
+  local flat = cmsgpack.unpack(packed)
   with_all("HSET", key, flat)
-  return row
+  return table_of(flat)
 end

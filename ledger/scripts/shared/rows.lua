@@ -51,15 +51,6 @@ local function row_of(event)
   return rows[event]
 end
 
--- The names of a row's fields that begin with `start`, without that beginning.
-local function names_in(key, start)
-  local found = {}
-  for _, field in ipairs(redis.call("HKEYS", key)) do
-    if string.sub(field, 1, #start) == start then found[#found + 1] = string.sub(field, #start + 1) end
-  end
-  return found
-end
-
 -- `webhook_at`: when the webhook came that led to the event (ms). `trace`: the traceparent of the commit that recorded it, if that was traced.
 local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body", "webhook_at", "trace"}
 
