@@ -10,7 +10,6 @@ from typing import TypeVar
 from cli.damaged import Damaged, Row, name_of, put_sound_ones
 from history import History
 from ledger import Ledger
-from ledger.endpoints import load_registered
 from ledger.outbox import Outbox
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Conflict, Unreadable
@@ -61,7 +60,7 @@ async def restore_ledger(
     await history.prepare()
     if await history.is_empty():
         raise Conflict(Reason.of("history_is_empty"))
-    await _check_keys(history, sealer)
+    await _check_keys(ledger, history, sealer)
     now = await ledger.now()
     lost = await ledger.restoring.begin(now)
     done = Restored(compare_since=await _compare_since(history, lost))
@@ -146,7 +145,7 @@ async def _put_all(rows: AsyncIterator[R], put: Callable[[Sequence[R]], Awaitabl
         await put_sound_ones(batch, put, done.damaged, name_of)
 
 
-async def _check_keys(history: History, sealer: Sealer) -> None:
+async def _check_keys(ledger: Ledger, history: History, sealer: Sealer) -> None:
     """Raise `BadSetting` if these keys do not open history's sealed values; an empty ledger accepts any keys."""
 
     async def sealed() -> AsyncIterator[str]:
@@ -159,10 +158,8 @@ async def _check_keys(history: History, sealer: Sealer) -> None:
         endpoint: Endpoint
         async for endpoint in history.restore.endpoints():
             with suppress(ValueError):
-                stored = load_registered(unpack_row(endpoint.row), now=0).endpoint
-                yield stored.headers
-                for secret in stored.secrets:
-                    yield secret.sealed
+                for one in ledger.restoring.sealed_in(endpoint):
+                    yield one
 
     try:
         async for one in sealed():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,16 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history.connection import Database
 from history.pages import AnyRow, Place, oldest, place
-from schemas.endpoints.replay_selection import Recipient, Selected, Selection
+from schemas.endpoints.replay_selection import Only, Recipient, Selected, Selection
 from schemas.times import ms
 
 SLOW = 60.0
 """Seconds that counting may take: it reads every event."""
 
 _EVENT, _DELIVERY = tables.event, tables.delivery
+
+_NOT_AGAIN: Mapping[Only, tuple[str, ...]] = {"all": ("pending",), "undelivered": ("pending", "delivered")}
+"""An event that has a delivery to the endpoint in one of these states is not sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,12 @@ class Replayable:
         wanted = oldest(_EVENT, "recorded_at", after, most).where(
             *_in_window(selection, until), _EVENT.c.merchant.in_(merchants), _EVENT.c.type.in_(types)
         )
-        rows, chosen = await self._database.read(_read(wanted, recipients, selection, until))
+        rows, states = await self._database.read(_read(wanted))
         selected = tuple(
             Selected(row.id, one.endpoint, row.merchant, row.imp_uid, row.type, row.sequence, place(row, "recorded_at"))
             for row in rows
-            for one, numbers in zip(recipients, chosen, strict=True)
-            if row.n in numbers
+            for one in recipients
+            if _gets(one, row) and _is_wanted(selection.only, states.get((row.id, one.endpoint)))
         )
         return Step(selected, place(rows[-1], "recorded_at") if len(rows) == most else None)
 
@@ -71,6 +74,19 @@ def _types(one: Recipient) -> tuple[str, ...]:
     return one.types
 
 
+def _gets(one: Recipient, row: AnyRow) -> bool:
+    return bool(
+        row.merchant == one.merchant
+        and row.type in one.types
+        and row.about != one.endpoint
+        and (one.include_sandbox or not row.sandbox)
+    )
+
+
+def _is_wanted(only: Only, state: str | None) -> bool:
+    return state == "dead" if only == "dead" else state not in _NOT_AGAIN[only]
+
+
 def _in_window(selection: Selection, until: float) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [_EVENT.c.recorded_at < ms(until)]
     if selection.since is not None:
@@ -80,40 +96,35 @@ def _in_window(selection: Selection, until: float) -> list[ColumnElement[bool]]:
     return found
 
 
-def _conditions(one: Recipient, selection: Selection, until: float) -> list[ColumnElement[bool]]:
-    """What an event must be to be sent to a recipient. The count and the walk both ask for this."""
+def _count(one: Recipient, selection: Selection, until: float) -> Select[Any]:
     mine = and_(
         _DELIVERY.c.imp_uid == _EVENT.c.imp_uid, _DELIVERY.c.event == _EVENT.c.id, _DELIVERY.c.endpoint == one.endpoint
     )
     if selection.only == "dead":
         wanted: ColumnElement[bool] = exists().where(mine, _DELIVERY.c.state == "dead")
     else:
-        kept = ("pending",) if selection.only == "all" else ("pending", "delivered")
-        wanted = ~exists().where(mine, _DELIVERY.c.state.in_(kept))
-    return [
+        wanted = ~exists().where(mine, _DELIVERY.c.state.in_(_NOT_AGAIN[selection.only]))
+    about = or_(_EVENT.c.about.is_(None), _EVENT.c.about != one.endpoint)
+    shown = () if one.include_sandbox else (_EVENT.c.sandbox.is_(False),)
+    events = select(func.count()).select_from(_EVENT)
+    return events.where(
         *_in_window(selection, until),
         _EVENT.c.merchant == one.merchant,
         _EVENT.c.type.in_(one.types),
-        or_(_EVENT.c.about.is_(None), _EVENT.c.about != one.endpoint),
-        *([] if one.include_sandbox else [_EVENT.c.sandbox.is_(False)]),
+        about,
         wanted,
-    ]
+        *shown,
+    )
 
 
-def _count(one: Recipient, selection: Selection, until: float) -> Select[Any]:
-    return select(func.count()).select_from(_EVENT).where(*_conditions(one, selection, until))
-
-
-def _read(wanted: Select[Any], recipients: Sequence[Recipient], selection: Selection, until: float) -> Any:
-    """Read events, and for each recipient the numbers `n` of those that it is sent."""
-
-    def read(connection: Connection) -> tuple[Sequence[AnyRow], list[set[int]]]:
+def _read(wanted: Select[Any]) -> Any:
+    def read(connection: Connection) -> tuple[Sequence[AnyRow], dict[tuple[str, str], str]]:
         rows = connection.execute(wanted).all()
         if not rows:
-            return rows, [set() for _ in recipients]
-        # By time, as an index leads to it; other events of the last millisecond may be among them.
-        among = _EVENT.c.recorded_at.between(rows[0].recorded_at, rows[-1].recorded_at)
-        numbers = (select(_EVENT.c.n).where(among, *_conditions(one, selection, until)) for one in recipients)
-        return rows, [set(connection.execute(one).scalars()) for one in numbers]
+            return rows, {}
+        states = select(_DELIVERY.c.event, _DELIVERY.c.endpoint, _DELIVERY.c.state).where(
+            _DELIVERY.c.imp_uid.in_({row.imp_uid for row in rows}), _DELIVERY.c.event.in_([row.id for row in rows])
+        )
+        return rows, {(event, endpoint): state for event, endpoint, state in connection.execute(states)}
 
     return read

@@ -35,7 +35,7 @@ class PaymentRow(NamedTuple):
 def of_row(merchant: str, imp_uid: str, row: Sequence[bytes]) -> PaymentRow:
     """A row as `whole_record` in shared/records.lua reads it."""
     head, record, shown = row
-    _version, first_at, fetched_at, _heard, _snap, words, _merchant_uid = head.split(b" ", 6)
+    _version, first_at, fetched_at, _webhook_at, _snap, words, _merchant_uid = head.split(b" ", 6)
     return PaymentRow(
         merchant, imp_uid, int(first_at), int(fetched_at) if fetched_at else None, b"announced" in words, record, shown
     )

@@ -20,6 +20,7 @@ from ledger.reconciliations import Reconciliations, load_run
 from ledger.replays import cell_to_restore, load_replay
 from ledger.rows import flat, hashes, text
 from ledger.scripting import Argument, raised
+from schemas.endpoints.endpoint import Endpoint
 from schemas.errors import Conflict, NotFound, UnknownMerchant
 from schemas.outbox import entries
 from schemas.outbox.packed_row import unpack_row
@@ -63,8 +64,14 @@ class Restoring:
 
     async def endpoints(self, rows: Sequence[entries.Endpoint]) -> int:
         """Put endpoints back, with what they subscribe to."""
-        wanted = [(row.merchant, (row.id, row.row, subscription(load(unpack_row(row.row))))) for row in rows]
+        wanted = [(row.merchant, (row.id, row.row, subscription(_endpoint(row)))) for row in rows]
         return await self._put("put_back_endpoints", wanted)
+
+    @staticmethod
+    def sealed_in(row: entries.Endpoint) -> list[str]:
+        """The sealed values of an endpoint: its secrets, and its headers if it has some."""
+        endpoint = _endpoint(row)
+        return [*(secret.sealed for secret in endpoint.secrets), *filter(None, [endpoint.headers])]
 
     async def orders(self, rows: Sequence[entries.Order]) -> int:
         """Put back what merchants expect to be paid for orders."""
@@ -137,3 +144,10 @@ def _notification(row: entries.Notification, token_hash: str | None) -> Notifica
         extra=row.extra.encode(),
         token_hash=token_hash,
     )
+
+
+def _endpoint(row: entries.Endpoint) -> Endpoint:
+    try:
+        return load(unpack_row(row.row))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"an endpoint is damaged: {error}") from None

@@ -42,7 +42,7 @@ async def cancel_payment(context: Context, merchant: str, imp_uid: str, params: 
     """Ask i'mport to cancel. True if a refresh has confirmed it; False if the request is open, and refreshes follow it.
 
     The request is stored before i'mport is called, so that a crash cannot lose it. Raises `NotFound`; `Conflict` if the
-    the amount is more than is left; `Invalid`, `IamportRefused`, `WrongCredentials` and `IamportUnreachable` if i'mport
+    amount is more than is left; `Invalid`, `IamportRefused`, `WrongCredentials` and `IamportUnreachable` if i'mport
     refuses and nothing has happened; `IamportFailing` if the outcome is unknown and the request stays open.
     """
     writer = await PaymentWriter.open(context, merchant, imp_uid)

@@ -109,7 +109,8 @@ TEMPLATES: Mapping[str, str] = {
     "cells_differ": "the ledger in Redis has {begun_with} cells, not {set}: set RELAY_CELLS={begun_with}",
     "ledger_lost": "the ledger in Redis is empty, and history is not: run `relay restore`, or `relay restore"
     " --begin-anew` to start empty instead",
-    "erased_when_delivered": "payment {imp_uid} still has pending deliveries: erase its buyer once they are settled",
+    "erased_when_delivered": "deliveries of payment {imp_uid} are still pending or held: erase its buyer once they are"
+    " settled",
     "history_is_empty": "history is empty: there is nothing to put back",
     "ledger_not_empty": "the ledger is not empty: history is put back only into one that is",
     "ledger_of_another_history": "{error}",
