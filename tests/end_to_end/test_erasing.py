@@ -172,8 +172,9 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
     await history.close()
     await asyncio.to_thread(own_redis.stop)
     await subscriber.stop()
-    if (tmp_path / "postgres").exists():
+    if relay.environ["RELAY_HISTORY_URL"].startswith("postgresql"):
         postgres_files = tmp_path / "postgres" / "base"
+        assert postgres_files.is_dir()
         server = psycopg.connect(relay.environ["RELAY_HISTORY_URL"], autocommit=True)
         server.execute("CHECKPOINT")
         server.close()

@@ -148,6 +148,10 @@ class LedgerState:
         found: str | None = await self.redis.get(self._key(name))
         return found
 
+    async def begin_with(self, cells: int) -> None:
+        """Note that the ledger was begun with so many cells."""
+        await self.redis.set("{relay}:cells", cells)
+
     async def is_rewriting(self) -> bool:
         """Whether workers are writing what the ledger holds to history again."""
         return bool(await self._named("rewriting") or await self._named("lacking"))
