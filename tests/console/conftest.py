@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ledger.ledger import Ledger
 from runtime.listening import listen
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
+from schemas.errors import LedgerUnavailable
 from tests.support.clients import http_client
 from tests.support.histories import make_tables
 from tests.support.postgres import Postgres
@@ -92,6 +93,32 @@ async def _running(redis_url: str, environ: Mapping[str, str], opened: bool) -> 
     finally:
         server.should_exit = True
         await serving
+
+
+@asynccontextmanager
+async def worked(step: Callable[[], Awaitable[object]], every: float = 0.02) -> AsyncIterator[None]:
+    """This step of a worker is taken over and over, with so many seconds in between, also where Redis was too slow for
+    one."""
+
+    async def work() -> None:
+        while True:
+            with suppress(LedgerUnavailable):
+                await step()
+            await asyncio.sleep(every)
+
+    task = asyncio.create_task(work())
+    try:
+        yield
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def meanwhile(call: Awaitable[httpx.Response], step: Callable[[], Awaitable[object]]) -> httpx.Response:
+    """The answer of a call during which a worker takes this step over and over."""
+    async with worked(step):
+        return await call
 
 
 on_each_database = pytest.mark.parametrize("history_url", ["sqlite", "postgresql"], indirect=True)

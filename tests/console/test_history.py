@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -26,8 +27,8 @@ def _asking_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def stall(console: Console) -> None:
-    """Nothing is recorded for three seconds: another recorder, which does nothing, leads."""
-    await redis_of(console.ledger).set(key("leader", "record"), "another", px=3_000)
+    """Nothing is recorded any more: another recorder, which does nothing, leads."""
+    await redis_of(console.ledger).set(key("leader", "record"), "another")
     await asyncio.sleep(0.1)  # for what was under way
 
 
@@ -63,10 +64,11 @@ async def test_a_list_shows_what_was_just_written(console: Console) -> None:
 async def test_a_list_that_could_not_wait_says_so(console: Console, name: str) -> None:
     """After a second it answers with what history has, and by how much that is behind."""
     await stall(console)
+    began = time.monotonic()
     await notify(console.ledger, "imp_1")
     answer = await console.call("GET", f"/v1/{name}")
     assert (answer.status_code, answer.json()["data"]) == (200, [])
-    assert 0.9 <= float(answer.headers["relay-history-behind"]) < 3
+    assert 0.9 <= float(answer.headers["relay-history-behind"]) <= time.monotonic() - began + 0.1
 
 
 async def test_a_notification_that_history_lacks_is_shown(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +78,6 @@ async def test_a_notification_that_history_lacks_is_shown(console: Console, monk
     shown = (await console.call("GET", f"/v1/notifications/{identity}")).json()
     assert (shown["outcome"], shown["imp_uid"]) == ("pending", "imp_1")
     assert shown["received_at"] > "2020"
-    await stall(console)
     await look_at(console.ledger, {})
     assert (await console.call("GET", f"/v1/notifications/{identity}")).json()["outcome"] == "rejected"
     take_away(monkeypatch)
@@ -90,11 +91,12 @@ async def test_stats_tell_how_far_history_is(console: Console) -> None:
     well = (await console.call("GET", "/v1/stats")).json()["history"]
     assert (well["available"], well["waiting"], well["reason"]) == (True, 0, None)
     await stall(console)
+    began = time.monotonic()
     await notify(console.ledger, "imp_1")
     await asyncio.sleep(0.1)
     behind = (await console.call("GET", "/v1/stats")).json()["history"]
     assert (behind["available"], behind["waiting"]) == (True, 1)
-    assert 0.1 <= behind["behind_seconds"] < 3
+    assert 0.1 <= behind["behind_seconds"] <= time.monotonic() - began + 0.1
     assert "relay_history_waiting 1.0" in (await console.call("GET", "/metrics")).text
 
 

@@ -35,6 +35,8 @@ class House:
         self.ledger, self.sealer, self.url, self.postgres = ledger, sealer, url, postgres
         self.history = History.connect(parse(url))
         self.driver = Driver(ledger)
+        self.steps = 0
+        """Of a recorder, that have ended."""
 
     async def open(self) -> bool:
         """Do what a worker does now and then."""
@@ -50,6 +52,7 @@ class House:
         async def record() -> None:
             while True:
                 await recorder.step()
+                self.steps += 1
 
         running = asyncio.ensure_future(record())
         try:
@@ -58,6 +61,11 @@ class House:
         finally:
             running.cancel()
             await asyncio.wait([running])
+
+    async def stepped(self) -> None:
+        """Wait until a step of the recorder has ended."""
+        before = self.steps
+        await until(lambda: self.steps > before, "a step ends")
 
     async def nothing_waits(self) -> bool:
         """Whether history has everything."""
@@ -131,12 +139,14 @@ async def house(
 async def test_a_recorder_stops_while_another_leads(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """It asks now and then whether it still leads, not each time."""
     monkeypatch.setattr(recorder, "LEAD_FOR", 0.05)
+    monkeypatch.setattr(recorder, "LEAD_AGAIN", 0.05)
     client: Any = house.driver.redis
     async with house.recording():
-        await client.set(key("leader", "record"), "another", px=3_000)
-        await asyncio.sleep(0.3)
+        await client.set(key("leader", "record"), "another")
+        await house.stepped()
         await house.driver.look(paid("imp_2"))
-        await asyncio.sleep(0.3)
+        await house.stepped()
+        await house.stepped()
         assert not await house.nothing_waits()
         await client.delete(key("leader", "record"))
         await until(house.nothing_waits, "it leads again")

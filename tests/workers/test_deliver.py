@@ -27,7 +27,7 @@ from tests.support.ledger_driver import TEST_BODY, Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
 from tests.support.subscribers import Behaviour, Subscriber
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
 from workers.deliver import MOST_OF_COMMIT, Deliverer
@@ -332,6 +332,7 @@ async def test_no_more_is_under_way_than_the_endpoint_takes(house: House) -> Non
         for _ in range(4):
             await house.deliverer.deliver(LANE.address)
             await asyncio.sleep(0.1)
+        await subscriber.received(3)
         assert len(subscriber.requests) == 3
         release.set()
         await house.rest()
@@ -423,7 +424,7 @@ async def test_a_process_that_stood_still_sends_nothing_beside_itself(house: Hou
         await house.driver.record_for(LANE, 2)
         await house.deliverer.deliver(LANE.address)
         await subscriber.received(2)
-        await asyncio.sleep(0.1)  # the turn leaves callbacks that outlast it
+        await until(lambda: house.deliverer._turns == {}, "the turn leaves callbacks that outlast it")
         await leases.renew()
         await house.driver.pass_time(11, renewing=False)
         await house.driver.record_for(LANE, 1, first=2)

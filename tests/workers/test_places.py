@@ -12,6 +12,7 @@ from schemas.endpoints.places import FIRST
 from tests.support.http_server import Connection
 from tests.support.ledger_redis import key
 from tests.support.subscribers import Behaviour, Subscriber
+from tests.support.waiting import until
 from tests.workers.test_deliver import LANE, House, house
 
 __all__ = ["house"]
@@ -79,6 +80,7 @@ async def test_a_hanging_endpoint_holds_few(house: House) -> None:
         for _ in range(4):
             await house.deliverer.deliver(LANE.address)
             await asyncio.sleep(0.1)
+        await subscriber.received(FIRST)
         assert len(subscriber.requests) == FIRST
         release.set()
         await house.rest()
@@ -99,9 +101,12 @@ async def test_one_slow_callback_does_not_hold_up_a_lane(house: House) -> None:
     async with Subscriber(playing(hang_thrice)) as subscriber:
         await house.subscribe(subscriber, places=FIRST)
         await house.driver.record_for(LANE, 8)
-        for _ in range(10):
+
+        async def deliver_five() -> bool:
             await house.deliverer.deliver(LANE.address)
-            await asyncio.sleep(0.1)
+            return (await house.states()).count("delivered") >= 5
+
+        await until(deliver_five, "five are delivered", every=0.1)
         assert (await house.states()).count("delivered") == 5
         release.set()
         await house.rest()
