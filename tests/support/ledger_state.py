@@ -152,6 +152,18 @@ class LedgerState:
         """Note that the ledger was begun with so many cells."""
         await self.redis.set("{relay}:cells", cells)
 
+    async def sweeps_at(self) -> float:
+        """When the sweep means to look at some cell again, in UNIX seconds; 0 while it means to look at none."""
+        return min([int(await self.redis.get(name)) / 1000 for name in await self._sweeps()], default=0)
+
+    async def forget_sweep(self) -> None:
+        """Let any worker sweep, beginning anew."""
+        for name in (self._key("leader", "sweep"), *await self._sweeps()):
+            await self.redis.delete(name)
+
+    async def _sweeps(self) -> list[str]:
+        return [name async for name in self.redis.scan_iter(match="{relay*}:sweep_at", count=1000)]
+
     async def is_rewriting(self) -> bool:
         """Whether workers are writing what the ledger holds to history again."""
         return bool(await self._named("rewriting") or await self._named("lacking"))
