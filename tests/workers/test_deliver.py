@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from random import Random
@@ -27,7 +26,7 @@ from tests.support.ledger_driver import TEST_BODY, Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
 from tests.support.subscribers import Behaviour, Subscriber
-from tests.support.waiting import PATIENCE, until
+from tests.support.waiting import until
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
 from workers.deliver import MOST_OF_COMMIT, Deliverer
@@ -60,9 +59,13 @@ class House:
 
     async def deliver_all(self, count: int) -> None:
         """Have turns until so many deliveries, and no others, are delivered."""
-        ends = time.monotonic() + PATIENCE
-        while await self.states() != ["delivered"] * count and time.monotonic() < ends:
+
+        async def all_delivered() -> bool:
             await self.deliver()
+            return await self.states() == ["delivered"] * count
+
+        if await self.states() != ["delivered"] * count:
+            await until(all_delivered, f"{count} are delivered", every=0.001)
 
     async def rest(self) -> None:
         """Wait until nothing is under way."""
@@ -253,10 +256,12 @@ async def test_a_hanging_endpoint_is_tested_all_the_same(house: House) -> None:
         await house.deliverer.deliver(LANE.address)
         await subscriber.received(1)
         await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", TEST_BODY)
-        async with asyncio.timeout(PATIENCE):
-            while len(subscriber.requests) < 2:  # the turn before may still be going on
-                await house.deliverer.deliver(LANE.address)
-                await asyncio.sleep(0.05)
+
+        async def is_tested() -> bool:  # the turn before may still be going on
+            await house.deliverer.deliver(LANE.address)
+            return len(subscriber.requests) >= 2
+
+        await until(is_tested, "the test is sent", every=0.05)
         release.set()
         await house.rest()
         await house.deliver()

@@ -10,6 +10,7 @@ import structlog
 from tests.support.iamport_stub import payment
 from tests.support.ledger_driver import REFRESH, THEN
 from tests.support.ledger_redis import key
+from tests.support.waiting import until
 from tests.workers.test_refresh import Shop, shop
 
 __all__ = ["shop"]
@@ -82,9 +83,7 @@ async def test_steps_that_were_written_are_logged_where_a_later_one_fails(shop: 
     await shop.driver.accept("imp_fixed")
     with structlog.testing.capture_logs() as lines:
         looking = asyncio.create_task(shop.refresh(REFRESH.address))
-        async with asyncio.timeout(30):
-            while not await shop.driver.ids("evt"):  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+        await until(lambda: shop.driver.ids("evt"), "the first step is written", every=0.001)
         await shop.driver.redis.hset(key("pay", "default/imp_fixed"), "head", "999 1 1    order")
         await looking
     outcomes = [line["outcome"] for line in lines if line["event"] == "payment_looked_up"]
