@@ -20,7 +20,6 @@ from tests.console.conftest import Console, recording
 from tests.support import machine
 from tests.support.histories import until_recorded
 from tests.support.ledger_driver import Driver
-from tests.support.ledger_redis import key, redis_of
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ async def test_one_that_has_left(context: Context) -> None:
     """It is put back and blanked, and so is history, whose record says so when the payment comes back again."""
     await machine.seen(context.ledger, "imp_1", amount=1004, buyer_name="홍길동")
     await until_recorded(context.ledger)
-    await redis_of(context.ledger).delete(key("pay", "default/imp_1"))
+    await Driver(context.ledger).forget_payment("default/imp_1")
     await erase_buyer(context, "default", "imp_1")
     record = await context.ledger.refresh_lane.record("default", "imp_1")
     assert record.snapshot is not None
@@ -55,7 +54,7 @@ async def test_one_that_has_left(context: Context) -> None:
     assert "홍길동".encode() not in decompress(payment.snapshot)
     (event,) = (await context.history.events.of_payments([("default", "imp_1")]))["default", "imp_1"]
     assert "홍길동".encode() not in event.body
-    await redis_of(context.ledger).delete(key("pay", "default/imp_1"))
+    await Driver(context.ledger).forget_payment("default/imp_1")
     (listed,) = (await list_payments(context, PageRequest())).rows
     for shown in (listed, await read_payment(context, "default", "imp_1")):
         assert shown.stored.erased_at == payment.erased_at / 1000, "when it was is shown"
@@ -68,7 +67,7 @@ async def test_what_is_still_to_be_delivered_is_not_erased(context: Context) -> 
     with pytest.raises(Conflict):
         await erase_buyer(context, "default", "imp_1")
     await until_recorded(context.ledger)
-    await redis_of(context.ledger).delete(key("pay", "default/imp_1"))
+    await Driver(context.ledger).forget_payment("default/imp_1")
     with pytest.raises(Conflict):
         await erase_buyer(context, "default", "imp_1")
     assert "홍길동".encode() in decompress((await context.history.payments.get("default", "imp_1")).snapshot)

@@ -13,7 +13,7 @@ from schemas.endpoints.delivery import Dead, Delivered
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
 from tests.console.conftest import Console, on_each_database
-from tests.support.ledger_redis import key, redis_of
+from tests.support.ledger_driver import Driver
 from tests.support.machine import look_at, notify, payment, seen, send
 from workers import recorder
 
@@ -28,7 +28,7 @@ def _asking_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def stall(console: Console) -> None:
     """Nothing is recorded any more: another recorder, which does nothing, leads."""
-    await redis_of(console.ledger).set(key("leader", "record"), "another")
+    await Driver(console.ledger).lead("record", "another")
     await asyncio.sleep(0.1)  # for what was under way
 
 
@@ -44,11 +44,7 @@ def take_away(monkeypatch: pytest.MonkeyPatch) -> None:
 async def forget(console: Console) -> None:
     """Everything that belongs to payments leaves the ledger, which history has by then."""
     await console.call("GET", "/v1/payments")
-    redis = redis_of(console.ledger)
-    gone = ("pay", "evt", "events", "dlvs", "replay:", "recon:")
-    for name in await redis.keys("*"):
-        if name.decode().startswith(tuple(key(one) for one in gone)):
-            await redis.delete(name)
+    await Driver(console.ledger).forget_all_payments()
 
 
 async def test_a_list_shows_what_was_just_written(console: Console) -> None:

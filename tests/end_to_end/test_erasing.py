@@ -18,7 +18,7 @@ from schemas import wire
 from tests.support import postgres
 from tests.support.histories import until_recorded
 from tests.support.http_server import Connection, Request
-from tests.support.ledger_redis import key, redis_of
+from tests.support.ledger_redis import redis_of
 from tests.support.processes import Processes
 from tests.support.redis_contents import readable
 from tests.support.redis_process import RedisServer
@@ -138,7 +138,7 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
         return not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]
 
     await relay.until(is_rewritten, "the file is rewritten")
-    await client.set(key("probe"), "1")
+    await client.set("probe", "1")
     for process in (relay.worker, relay.console):
         await process.terminate()
     history = History.connect(parse(relay.environ["RELAY_HISTORY_URL"]))

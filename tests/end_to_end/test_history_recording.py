@@ -19,7 +19,6 @@ import redis
 from history import tables
 from tests.support.histories import until_recorded
 from tests.support.history_rows import differences, rows_of_history, rows_of_ledger
-from tests.support.ledger_redis import key
 from tests.support.ledger_state import ledger_state
 from tests.support.postgres import Postgres
 from tests.support.processes import Process, Processes, clean_environ
@@ -196,7 +195,7 @@ async def test_an_entry_of_a_newer_version_waits(recording: Recording) -> None:
     await recording.pay()
     await recording.settled()
     async with ledger_state(recording.relay.environ["REDIS_URL"]) as state:
-        newer = await state.redis.xadd(key("outbox"), {"e": msgpack.packb([99, "payment", "?"])})
+        newer = await state.append_entry(msgpack.packb([99, "payment", "?"]))
         try:
             await recording.pay(3)
             await recording.relay.worker.logged("outbox_not_readable")
@@ -206,7 +205,7 @@ async def test_an_entry_of_a_newer_version_waits(recording: Recording) -> None:
             await recording.relay.until(lambda: set(recording.told) == set(recording.paid), "every payment is told")
             assert await recording.waits()
         finally:
-            await state.redis.xdel(key("outbox"), newer)
+            await state.remove_entry(newer)
     await recording.settled()
 
 

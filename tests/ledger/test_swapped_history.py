@@ -140,15 +140,14 @@ async def test_a_recorder_stops_while_another_leads(house: House, monkeypatch: p
     """It asks now and then whether it still leads, not each time."""
     monkeypatch.setattr(recorder, "LEAD_FOR", 0.05)
     monkeypatch.setattr(recorder, "LEAD_AGAIN", 0.05)
-    client: Any = house.driver.redis
     async with house.recording():
-        await client.set(key("leader", "record"), "another")
+        await house.driver.lead("record", "another")
         await house.stepped()
         await house.driver.look(paid("imp_2"))
         await house.stepped()
         await house.stepped()
         assert not await house.nothing_waits()
-        await client.delete(key("leader", "record"))
+        await house.driver.let_lead("record")
         await until(house.nothing_waits, "it leads again")
 
 

@@ -168,6 +168,28 @@ class LedgerState:
         """Whether workers are writing what the ledger holds to history again."""
         return bool(await self._named("rewriting") or await self._named("lacking"))
 
+    async def lead(self, what: str, who: str, ms: int) -> None:
+        """Let somebody do for so many milliseconds what one worker does alone."""
+        await self.redis.set(self._key("leader", what), who, px=ms)
+
+    async def make_due(self, lane: str, member: str) -> None:
+        """Let a member of a lane of the first cell have been due for long."""
+        await self.redis.zadd(ledger_redis.key("due", lane), {member: 1})
+
+    async def due_at(self, lane: str, member: str) -> float | None:
+        """When a member of a lane of the first cell is due, in ms; None where it does not wait."""
+        at: float | None = await self.redis.zscore(ledger_redis.key("due", lane), member)
+        return at
+
+    async def append_entry(self, packed: bytes) -> str:
+        """Append any bytes to the outbox of the first cell; the place of the entry."""
+        place: str = await self.redis.xadd(ledger_redis.key("outbox"), {"e": packed})
+        return place
+
+    async def remove_entry(self, place: str) -> None:
+        """Remove such an entry."""
+        await self.redis.xdel(ledger_redis.key("outbox"), place)
+
     async def depose(self, what: str) -> None:
         """Let another worker do something that one does alone, though the one goes on with it."""
         await self.redis.delete(self._key("leader", what))

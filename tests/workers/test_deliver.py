@@ -24,7 +24,6 @@ from schemas.reasons import load
 from tests.support.http_server import Connection
 from tests.support.ledger_driver import TEST_BODY, Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key
 from tests.support.subscribers import Behaviour, Subscriber
 from tests.support.waiting import until
 from tests.workers.catalogue import CATALOGUE
@@ -162,7 +161,7 @@ async def test_a_dropped_kept_connection_is_an_attempt_of_its_own(house: House) 
         (200, None),
     ]
     assert (sent["state"], sent["attempts"]) == ("delivered", "1")
-    assert not await house.driver.redis.hget(key("endpoint", "ep_1"), "health")
+    assert not await house.driver.health("ep_1")
 
 
 async def test_a_failure_is_tried_again_and_then_dead(house: House) -> None:
@@ -407,14 +406,13 @@ async def test_a_turn_that_fails_by_a_bug_is_logged(house: House, damage: dict[s
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         await house.subscribe(subscriber)
         await house.driver.record_for(LANE, 1)
-        name = key("endpoint", "ep_1")
-        row = await house.driver.redis.hget(name, "row")
-        await house.driver.redis.hset(name, "row", orjson.dumps(orjson.loads(row) | damage) if damage else "{")
+        row = await house.driver.endpoint_row("ep_1")
+        await house.driver.damage_endpoint("ep_1", orjson.dumps(orjson.loads(row) | damage) if damage else "{")
         with structlog.testing.capture_logs() as lines:
             await house.deliver()
         assert [line["lane"] for line in lines if line["event"] == "turn_crashed"] == [str(LANE)]
         assert house.driver.ledger.leases._held == set()
-        await house.driver.redis.hset(name, "row", row)
+        await house.driver.damage_endpoint("ep_1", row)
         await house.driver.pass_time(11)
         await house.deliver()
     assert await house.states() == ["delivered"]
