@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,18 +13,21 @@ from history.connection import Sqlite
 from schemas.endpoints.delivery import Dead, Delivered
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
-from tests.console.conftest import Console, on_each_database
+from tests.console.conftest import Console, on_each_database, running
+from tests.support.histories import make_tables
 from tests.support.ledger_driver import Driver
 from tests.support.machine import look_at, notify, payment, seen, send
-from workers import recorder
+from workers.recorder import Pace
 
 LISTS = ("payments", "events", "deliveries", "notifications", "merchants", "endpoints", "replays", "reconciliations")
 
 
-@pytest.fixture(autouse=True)
-def _asking_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recorder notices at once that it no longer leads."""
-    monkeypatch.setattr(recorder, "LEAD_FOR", 0.0)
+@pytest.fixture
+async def console(redis_url: str, history_url: str) -> AsyncIterator[Console]:
+    """A console with an empty ledger, and a recorder that notices at once that it no longer leads."""
+    await make_tables(history_url)
+    async with running(redis_url, {"RELAY_HISTORY_URL": history_url}, pace=Pace(lead_for=0.0)) as console:
+        yield console
 
 
 async def stall(console: Console) -> None:
