@@ -43,8 +43,8 @@ SECOND_BATCH_FROM = 32
 
 
 class Intake:
-    """What receivers need: accept notifications, count refused webhooks, report how many wait in a spool. Nobody waits
-    for longer than ``patience`` seconds."""
+    """What receivers need: accept notifications, count refused webhooks, report how many wait in a spool. Webhooks
+    wait for an answer for ``patience`` seconds at most."""
 
     def __init__(self, cells: Cells, patience: float = ANSWER_WITHIN) -> None:
         self._cells = cells

@@ -117,7 +117,7 @@ async def test_retry_after_holds_the_whole_lane(start_relay: StartRelay) -> None
         times.append(time.monotonic())
         return 429 if len(times) == 1 else 200
 
-    busy = deciding(busy_at_first, "Retry-After: 15")
+    busy = deciding(busy_at_first, "Retry-After: 10")
     async with busy:
         endpoint = (await relay.endpoint(url=busy.url))["id"]
         await relay.endpoint()
@@ -133,7 +133,7 @@ async def test_retry_after_holds_the_whole_lane(start_relay: StartRelay) -> None
         assert waiting["attempts"][0]["status_code"] == 429
         for imp_uid in (first, second):
             await in_state(relay, endpoint, imp_uid, "paid", "delivered")
-        assert times[1] - times[0] >= 14.9
+        assert times[1] - times[0] >= 9.9
 
 
 async def _asked(relay: Relay, endpoint: str, imp_uid: str) -> dict[str, Any]:
@@ -143,7 +143,7 @@ async def _asked(relay: Relay, endpoint: str, imp_uid: str) -> dict[str, Any]:
 
 async def test_the_breaker_waits_and_burns_no_attempts(start_relay: StartRelay) -> None:
     """Five failures open the breaker, and it says so; what comes meanwhile is delivered later, at its first attempt."""
-    relay = await start_relay(RELAY_RETRY_SCHEDULE="15s,15s,15s,15s")  # and so long the breaker waits
+    relay = await start_relay(RELAY_RETRY_SCHEDULE="10s,10s,10s,10s")  # and so long the breaker waits
     healed = False
     failing = deciding(lambda _event: 200 if healed else 503)
     async with failing:

@@ -204,6 +204,11 @@ async def test_a_receiver_killed_while_it_drains(
             if place == 0:
                 assert 0 < (await notified(own_redis.url)).total() < len(load.acknowledged)
     receiver = await start(processes, free_port(), own_redis.url)
+
+    async def handed_over() -> bool:  # before it has opened its spool, a receiver says that nothing waits there
+        return load.acknowledged <= (await notified(own_redis.url)).keys()
+
+    await until(handed_over, "all is handed over")
     await drained(receiver)
     await accounted_for(load, own_redis.url)
     assert len(await notified(own_redis.url)) == len(load.acknowledged)
