@@ -43,15 +43,16 @@ SECOND_BATCH_FROM = 32
 
 
 class Intake:
-    """What receivers need: accept notifications, count refused webhooks, report how many wait in a spool."""
+    """What receivers need: accept notifications, count refused webhooks, report how many wait in a spool. Webhooks
+    wait for an answer for ``patience`` seconds at most."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, patience: float = ANSWER_WITHIN) -> None:
         self._cells = cells
         self._with_merchants = Holders(cells, keys.MERCHANTS)
         self._has_these_cells = False
-        self._checks: GroupCommit[tuple[str, str], bool] = GroupCommit(self._check_all, patience=ANSWER_WITHIN)
+        self._checks: GroupCommit[tuple[str, str], bool] = GroupCommit(self._check_all, patience=patience)
         self._accepts: GroupCommit[Notification, None] = GroupCommit(
-            self._accept_all, at_once=2, enough=SECOND_BATCH_FROM, patience=ANSWER_WITHIN
+            self._accept_all, at_once=2, enough=SECOND_BATCH_FROM, patience=patience
         )
 
     async def check_cells(self) -> None:

@@ -32,10 +32,12 @@ _WAIT = 1.0
 
 
 class Sweep:
-    """The sweep of one worker: the lanes that are due, and a rest until there may be others."""
+    """The sweep of one worker: the lanes that are due, and a rest of ``rest`` seconds at most until there may be others
+    (None: `SWEEP_REST`)."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, rest: float | None = None) -> None:
         self._cells = cells
+        self._rest = SWEEP_REST if rest is None else rest
         self._streams = Streams(cells, WAKE)
         self._heard = dict.fromkeys(range(len(cells)), "0-0")
         self._due = dict.fromkeys(range(len(cells)), 0.0)
@@ -59,7 +61,7 @@ class Sweep:
         if not swept:
             self._due = dict.fromkeys(self._due, 0.0)
         await self._look()
-        self._look_at = began + SWEEP_REST
+        self._look_at = began + self._rest
         await self._sweep([cell for cell, at in self._due.items() if at <= time.monotonic()])
 
     def swept(self) -> Sequence[int]:

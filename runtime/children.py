@@ -47,11 +47,15 @@ class _Child:
 
 
 class Children:
-    """Runs ``work`` in ``count`` processes; the result of ``work`` is the exit status of its process."""
+    """Runs ``work`` in ``count`` processes; the result of ``work`` is the exit status of its process. ``pause_after``
+    gives the seconds to wait before replacing a process, by its deaths in a row."""
 
-    def __init__(self, work: Callable[[], int], count: int, stop_within: float) -> None:
+    def __init__(
+        self, work: Callable[[], int], count: int, stop_within: float, pause_after: Callable[[int], float] = pause
+    ) -> None:
         self._work = work
         self._stop_within = stop_within
+        self._pause_after = pause_after
         self._waiting = [(0.0, 0)] * count
         """For each child that is not running: when to start it, and the deaths in a row before it."""
         self._running: list[_Child] = []
@@ -95,8 +99,8 @@ class Children:
             raise BadSetting(refusal)
         now = time.monotonic()
         deaths = 1 if now - child.began >= STEADY_AFTER else child.deaths + 1
-        log.error("process_died", pid=child.pid, status=status, replaced_in=pause(deaths))
-        self._waiting.append((now + pause(deaths), deaths))
+        log.error("process_died", pid=child.pid, status=status, replaced_in=self._pause_after(deaths))
+        self._waiting.append((now + self._pause_after(deaths), deaths))
 
     def _stop(self) -> None:
         """End all children: SIGTERM, then SIGKILL to those that have not ended in time."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tests.support import in_memory, postgres, warm_python
 from tests.support.iamport_stub import Stub
@@ -25,6 +26,12 @@ from tests.support.redis_process import RedisServer, open_ledger
 from tests.support.sentinels import Watched
 
 pytest_plugins = ("tests.support.schedule",)
+
+# Properties run the same examples every time where `CI` is set, so that a red run can be run again.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("people", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "people")
+
 in_memory.use_memory()  # before anybody asks where temporary files are
 postgres.share_empty_cluster()  # before this process starts others
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -44,13 +45,25 @@ RETRY_AFTER = 1.0
 """Seconds until the recorder tries again after a failure."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The times of a recorder, in seconds; see the constants."""
+
+    idle_wait: float = IDLE_WAIT
+    look_every: float = LOOK_EVERY
+    lead_for: float = LEAD_FOR
+    lead_again: float = LEAD_AGAIN
+    retry_after: float = RETRY_AFTER
+
+
 class Recorder:
     """Records the outboxes of all cells while it leads. `owner` is unique among all workers."""
 
-    def __init__(self, outbox: Outbox, history: History, owner: str) -> None:
+    def __init__(self, outbox: Outbox, history: History, owner: str, pace: Pace | None = None) -> None:
         self._outbox = outbox
         self._history = history
         self._owner = owner
+        self._pace = pace or Pace()
         self._repeats = Repeats()
         self._away = False
         self._led_at = float("-inf")
@@ -63,13 +76,13 @@ class Recorder:
         """
         ledger = await self._lead()
         if ledger is None:
-            await asyncio.sleep(LEAD_AGAIN)
+            await asyncio.sleep(self._pace.lead_again)
             return
         try:
             places = await self._record_what_waits(ledger, self._outbox.cells)
-            look_at = time.monotonic() + LOOK_EVERY
+            look_at = time.monotonic() + self._pace.look_every
             while len(places) == len(self._outbox.cells):
-                waiting = await self._outbox.wait(places, IDLE_WAIT)
+                waiting = await self._outbox.wait(places, self._pace.idle_wait)
                 if not await self._still_leads(ledger):
                     return
                 if time.monotonic() >= look_at:
@@ -77,13 +90,13 @@ class Recorder:
                         return
                     if await self._outbox.has_gone_back(places):
                         return
-                    look_at = time.monotonic() + LOOK_EVERY
+                    look_at = time.monotonic() + self._pace.look_every
                 for cell in waiting:
                     del places[cell]
                 places |= await self._record_what_waits(ledger, waiting)
         except HistoryUnavailable as error:
             self._log_away(error)
-            await asyncio.sleep(RETRY_AFTER)
+            await asyncio.sleep(self._pace.retry_after)
         except UnknownEntry as error:
             if (times := self._repeats.times(str(error))) is not None:
                 log.critical(
@@ -91,7 +104,7 @@ class Recorder:
                     hint="report this line, or start a worker of the version that wrote the entry; nothing is skipped,"
                     " the outbox grows meanwhile",
                 )  # fmt: skip
-            await asyncio.sleep(RETRY_AFTER)
+            await asyncio.sleep(self._pace.retry_after)
 
     async def finish(self) -> None:
         """Record the last changes of this worker, which may be the last one to run, and let another recorder lead at
@@ -113,7 +126,7 @@ class Recorder:
         return await self._outbox.lead(self._owner)
 
     async def _still_leads(self, ledger: str) -> bool:
-        return time.monotonic() < self._led_at + LEAD_FOR or await self._lead() == ledger
+        return time.monotonic() < self._led_at + self._pace.lead_for or await self._lead() == ledger
 
     async def _record_what_waits(self, ledger: str, cells: Collection[int]) -> dict[int, str]:
         """Record until nothing waits in these cells; return the place reached in each. Cells that are away, or whose

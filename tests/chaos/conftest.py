@@ -32,12 +32,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def seed(request: pytest.FixtureRequest) -> int:
-    """The run's seed; a new one each time, unless it was given. It is printed, so that a failure can be repeated."""
-    given = request.config.getoption("--seed", default=None) or os.environ.get("CHAOS_SEED")
-    chosen = int(given) if given is not None else secrets.randbelow(10**6)
-    print(f"chaos seed: {chosen}")  # noqa: T201  # this is how people learn of it
-    return chosen
+def chosen_seed(request: pytest.FixtureRequest) -> int:
+    """The run's seed; a new one each time, unless it was given."""
+    option = request.config.getoption("--seed", default=None)
+    given = os.environ.get("CHAOS_SEED") if option is None else option
+    return int(given) if given is not None else secrets.randbelow(10**6)
+
+
+@pytest.fixture
+def seed(chosen_seed: int) -> int:
+    """The run's seed. Each test prints it, so that its failure can be repeated."""
+    print(f"chaos seed: {chosen_seed}")  # noqa: T201  # this is how people learn of it
+    return chosen_seed
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 from ledger.reconciliations import Reconciliation
 from schemas import wire
 from tests.chaos.house import House
+from tests.support.histories import until_recorded
 from tests.support.ledger_driver import Driver
 from tests.support.ledger_redis import redis_of
 from tests.support.processes import Processes
@@ -62,11 +63,7 @@ async def test_an_emptied_ledger_is_put_back(
     announced; nothing twice, nothing not at all."""
     async with House(processes, own_redis, free_port, seed, {}) as house:
         await busy(house, 3)
-
-        async def recorded() -> bool:
-            return (await house.ledger.outbox.state()).waiting == 0
-
-        await until(recorded, "history has everything")
+        await until_recorded(house.ledger)
         before, sent = await events(house), sum(house.subscriber.taken.values())
         await redis_of(house.ledger).flushdb()
         load = house.load(15)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -32,13 +31,14 @@ from ledger.heartbeats import Heartbeat
 from schemas import wire
 from schemas.endpoints.delivery import Dead
 from schemas.endpoints.signature import signed_headers
-from tests.cli.test_endings import heeds_its_terminal
+from tests.cli.test_endings import HOOK, end_commands, started
 from tests.console.conftest import KEY, READ_ONLY, TOKEN, Console, running
 from tests.support import machine
 from tests.support.iamport_stub import Stub, no
-from tests.support.processes import RELAY, ROOT
+from tests.support.processes import ROOT
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE
 
 app = typer.Typer()
 register(app)
@@ -455,7 +455,7 @@ async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None
     await machine.seen(console.ledger, "imp_2")
     await asyncio.sleep(0.01)  # another millisecond: events of the same one have no order
     await machine.seen(console.ledger, "imp_3")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         result = await tailing
     seen = [json.loads(line)["data"]["imp_uid"] for line in result.stdout.splitlines()]
     assert (result.exit_code, seen) == (0, ["imp_1", "imp_2", "imp_3"])
@@ -464,17 +464,16 @@ async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_listening_ends_with_its_endpoint(console: Console, number: signal.Signals) -> None:
     """While it listens there is an endpoint, whose secret it says; however it is asked to end, that is deleted."""
-    environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", RELAY, "listen", "--forward-to", "http://127.0.0.1:9/hook"),
-        env=environ, cwd=ROOT, stdout=PIPE, stderr=PIPE, preexec_fn=heeds_its_terminal,
-    )  # fmt: skip
+    process = await started(console, "listen", "--forward-to", HOOK, stdout=PIPE, stderr=PIPE)
     assert process.stdout is not None
-    async with asyncio.timeout(20):
-        said = await process.stdout.readline()
-        [endpoint] = (await asked(console, "endpoints", "list"))["data"]
-        process.send_signal(number)
-        _, errors = await process.communicate()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            said = await process.stdout.readline()
+            [endpoint] = (await asked(console, "endpoints", "list"))["data"]
+            process.send_signal(number)
+            _, errors = await process.communicate()
+    finally:
+        await end_commands()
     assert said.startswith(b"sending to http://127.0.0.1:9/hook, signed with whsec_")
     assert (process.returncode, errors.decode()) == (0, f"relay: {endpoint['id']} is deleted\n")
     assert (await asked(console, "endpoints", "list"))["data"] == []

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -47,21 +48,24 @@ def test_two_that_start_together_get_different_ports() -> None:
     """Though nobody listens yet; the port of one that has ended is free again."""
     program = "from cli.free_ports import next_free; print(next_free(23000, set()), flush=True); input()"
 
-    def begin() -> tuple[subprocess.Popen[str], int]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        return process, int(process.stdout.readline())
+    with ExitStack() as running:
 
-    first, port = begin()
-    second, another = begin()
-    assert another > port
-    first.communicate("\n")
-    third, again = begin()
-    assert again == port
-    for process in (second, third):
-        process.communicate("\n")
+        def begin() -> tuple[subprocess.Popen[str], int]:
+            process = running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                )
+            )
+            running.callback(process.kill)
+            assert process.stdout is not None
+            return process, int(process.stdout.readline())
+
+        first, port = begin()
+        _, another = begin()
+        assert another > port
+        first.communicate("\n")
+        _, again = begin()
+        assert again == port
 
 
 def test_a_taken_port_gives_the_next_free_one() -> None:

@@ -21,15 +21,28 @@ from schemas.endpoints.delivery import Delivered
 from tests.console.conftest import TOKEN, Console, running
 from tests.support import machine
 from tests.support.processes import RELAY, ROOT
+from tests.support.waiting import PATIENCE
 
 HOOK = "http://127.0.0.1:9/hook"
 
 
+_started: list[Process] = []
+
+
 @pytest.fixture
 async def console(redis_url: str) -> AsyncIterator[Console]:
-    """A console with an empty ledger."""
+    """A console with an empty ledger; commands that still run when a test ends are killed."""
     async with running(redis_url, {"IMP_KEY": "key", "IMP_SECRET": "secret"}) as console:
         yield console
+        await end_commands()
+
+
+async def end_commands() -> None:
+    """Kill the commands that have not ended."""
+    while _started:
+        if (process := _started.pop()).returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def heeds_its_terminal() -> None:
@@ -47,9 +60,11 @@ async def started(
 ) -> Process:
     """`relay words…` as a process, which does something else first."""
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", RELAY, *words, env=environ, cwd=ROOT, preexec_fn=first, **options
     )
+    _started.append(process)
+    return process
 
 
 async def endpoints(console: Console) -> list[str]:
@@ -82,7 +97,7 @@ async def test_closing_the_terminal_deletes_the_endpoint_of_listen(console: Cons
 
     os.close(ours)
 
-    assert await asyncio.wait_for(listening.wait(), 20) == 0
+    assert await asyncio.wait_for(listening.wait(), PATIENCE) == 0
     assert await endpoints(console) == []
 
 
@@ -126,7 +141,7 @@ async def test_listen_deletes_nothing_of_another_machine_with_its_name(console: 
     await listening.stdout.readline()
     assert theirs < set(await endpoints(console))
     listening.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(listening.wait(), 20) == 0
+    assert await asyncio.wait_for(listening.wait(), PATIENCE) == 0
 
 
 async def test_what_a_killed_listen_left_is_found_among_many(console: Console) -> None:
@@ -143,7 +158,7 @@ async def test_what_a_killed_listen_left_is_found_among_many(console: Console) -
         assert (await console.call("GET", f"/v1/endpoints/{endpoint['id']}")).status_code == 404
     assert len((await console.call("GET", "/v1/stats")).json()["endpoints"]) == others + 1
     listening.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(listening.wait(), 20) == 0
+    assert await asyncio.wait_for(listening.wait(), PATIENCE) == 0
 
 
 async def test_listen_goes_on_without_its_terminal_under_nohup(console: Console) -> None:
@@ -158,9 +173,9 @@ async def test_listen_goes_on_without_its_terminal_under_nohup(console: Console)
     (endpoint,) = await endpoints(console)
     await machine.seen(console.ledger, "imp_1")
     assert await machine.send(console.ledger, endpoint, Delivered(), status_code=200) == 1
-    assert b"payment.paid" in await asyncio.wait_for(listening.stdout.readline(), 20)
+    assert b"payment.paid" in await asyncio.wait_for(listening.stdout.readline(), PATIENCE)
     listening.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(listening.wait(), 20) == 0
+    assert await asyncio.wait_for(listening.wait(), PATIENCE) == 0
     assert await endpoints(console) == []
 
 
@@ -176,7 +191,7 @@ async def test_a_reader_that_has_read_enough_meets_no_traceback(console: Console
     os.close(reading)
     await machine.seen(console.ledger, "imp_more")
 
-    _, errors = await asyncio.wait_for(process.communicate(), 20)
+    _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
 
     assert b"Traceback" not in errors
     assert b"Exception" not in errors
@@ -190,5 +205,5 @@ async def test_tail_ends_without_a_word(console: Console, number: signal.Signals
     assert tail.stdout is not None
     await tail.stdout.readline()
     tail.send_signal(number)
-    _, errors = await asyncio.wait_for(tail.communicate(), 20)
+    _, errors = await asyncio.wait_for(tail.communicate(), PATIENCE)
     assert errors == b""

@@ -15,10 +15,11 @@ import pytest
 from cli.supervisor import Child, ChildDied, Supervisor
 from tests.support.waiting import PATIENCE, until
 
-STUBBORN = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+# What nobody ends sleeps far longer than anybody waits for its end.
+STUBBORN = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 FAMILY = (
-    "import subprocess,sys,time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
-    "print(p.pid, flush=True); time.sleep(60)"
+    "import subprocess,sys,time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
+    "print(p.pid, flush=True); time.sleep(600)"
 )
 
 
@@ -65,14 +66,14 @@ async def watched(tmp_path: Path) -> AsyncIterator[WatchedSupervisor]:
 
 async def test_every_line_is_passed_on_and_kept(watched: WatchedSupervisor, tmp_path: Path) -> None:
     """However long a line is, the account gets it and the log file has it."""
-    await watched.start("import time; print('x' * 300_000); print('end', flush=True); time.sleep(60)")
+    await watched.start("import time; print('x' * 300_000); print('end', flush=True); time.sleep(600)")
     assert await watched.said(2) == ["x" * 300_000, "end"]
     assert (tmp_path / "one.log").read_text().splitlines() == ["x" * 300_000, "end"]
 
 
 async def test_a_child_that_dies_is_started_again(watched: WatchedSupervisor) -> None:
     """A death is said, and the next one takes its place."""
-    await watched.start("import os; print(os.getpid(), flush=True); import time; time.sleep(60)")
+    await watched.start("import os; print(os.getpid(), flush=True); import time; time.sleep(600)")
     first = int((await watched.said(1))[0])
     os.kill(first, signal.SIGKILL)
     second = int((await watched.said(2))[1])
@@ -122,7 +123,7 @@ async def main():
     lock = os.open(sys.argv[1] + "/lock", os.O_RDWR | os.O_CREAT)
     supervisor = Supervisor(Path(sys.argv[1]), lock, lambda name, text: print(text, flush=True), lambda *death: None)
     await supervisor.start(Child("one", [sys.executable, "-c", sys.argv[2]], dict(os.environ)))
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
 asyncio.run(main())
 """
 
@@ -133,7 +134,13 @@ async def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None
         *(sys.executable, "-c", PARENT, str(tmp_path), FAMILY), stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
-    grandchild = int(await parent.stdout.readline())
-    parent.kill()
-    await parent.wait()
-    await gone(grandchild)
+    try:
+        grandchild = int(await parent.stdout.readline())
+    finally:
+        parent.kill()
+        await parent.wait()
+    try:
+        await gone(grandchild)
+    except AssertionError:
+        os.kill(grandchild, signal.SIGKILL)
+        raise

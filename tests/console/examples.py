@@ -5,20 +5,16 @@ What differs from run to run (ids, secrets, times, durations) is replaced by val
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
 from schemas import wire
 from schemas.endpoints.delivery import Delivered, Retry
-from schemas.errors import LedgerUnavailable
 from schemas.reasons import Reason
-from tests.console.conftest import Console
+from tests.console.conftest import Console, worked
 from tests.support import machine
 from tests.support.iamport_stub import Stub, well
 
@@ -87,25 +83,6 @@ class Recorder:
 def paid(imp_uid: str, **fields: Any) -> dict[str, Any]:
     """A payment as i'mport shows it."""
     return machine.payment(imp_uid, merchant_uid="order_id_8237352", pg_provider="html5_inicis", **fields)
-
-
-@asynccontextmanager
-async def worked(step: Callable[[], Awaitable[object]], every: float = 0.02) -> AsyncIterator[None]:
-    """This step of a worker is taken over and over, with so many seconds in between, also where Redis was too slow for
-    one."""
-
-    async def work() -> None:
-        while True:
-            with suppress(LedgerUnavailable):
-                await step()
-            await asyncio.sleep(every)
-
-    task = asyncio.create_task(work())
-    try:
-        yield
-        assert not task.done(), task
-    finally:
-        task.cancel()
 
 
 async def play(console: Console, stub: Stub) -> dict[str, dict[str, Any]]:

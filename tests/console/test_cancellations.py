@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,11 +10,9 @@ import httpx
 import pytest
 
 from schemas import wire
-from tests.console.conftest import Console, running
+from tests.console.conftest import Console, meanwhile, running
 from tests.support import machine
 from tests.support.iamport_stub import Asked, Stub, no, well
-
-PATIENCE = 20.0
 
 
 @pytest.fixture
@@ -33,14 +30,11 @@ def asked_for(stub: Stub) -> list[dict[str, Any]]:
 
 
 async def cancel(console: Console, body: dict[str, Any], shown: dict[str, Any] | None = None) -> httpx.Response:
-    """A request to cancel; meanwhile a worker looks, over and over, and i'mport shows `shown`."""
-    task = asyncio.ensure_future(console.call("POST", "/v1/payments/imp_1/cancellations", body))
-    async with asyncio.timeout(PATIENCE):
-        while not task.done():
-            await asyncio.sleep(0.02)
-            if shown is not None:
-                await machine.look_at(console.ledger, {"imp_1": shown})
-        return await task
+    """A request to cancel; meanwhile a worker looks over and over, and i'mport shows `shown`; none does without."""
+    call = console.call("POST", "/v1/payments/imp_1/cancellations", body)
+    if shown is None:
+        return await call
+    return await meanwhile(call, lambda: machine.look_at(console.ledger, {"imp_1": shown}))
 
 
 def cancelled(amount: int, of: int = 1004) -> dict[str, Any]:

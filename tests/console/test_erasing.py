@@ -18,9 +18,8 @@ from schemas.compression import decompress
 from schemas.errors import Conflict, NotFound
 from tests.console.conftest import Console, recording
 from tests.support import machine
+from tests.support.histories import until_recorded
 from tests.support.ledger_driver import Driver
-from tests.support.ledger_redis import key, redis_of
-from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -40,31 +39,22 @@ async def context(redis_url: str, tmp_path: Path) -> AsyncIterator[Context]:
     await context.ledger.close()
 
 
-async def recorded(context: Context) -> None:
-    """Wait until history has everything."""
-
-    async def nothing_waits() -> bool:
-        return (await context.ledger.outbox.state()).waiting == 0
-
-    await until(nothing_waits, "history has everything")
-
-
 async def test_one_that_has_left(context: Context) -> None:
     """It is put back and blanked, and so is history, whose record says so when the payment comes back again."""
     await machine.seen(context.ledger, "imp_1", amount=1004, buyer_name="홍길동")
-    await recorded(context)
-    await redis_of(context.ledger).delete(key("pay", "default/imp_1"))
+    await until_recorded(context.ledger)
+    await Driver(context.ledger).forget_payment("default/imp_1")
     await erase_buyer(context, "default", "imp_1")
     record = await context.ledger.refresh_lane.record("default", "imp_1")
     assert record.snapshot is not None
     assert "홍길동".encode() not in record.snapshot.raw
-    await recorded(context)
+    await until_recorded(context.ledger)
     payment = await context.history.payments.get("default", "imp_1")
     assert payment.erased_at
     assert "홍길동".encode() not in decompress(payment.snapshot)
     (event,) = (await context.history.events.of_payments([("default", "imp_1")]))["default", "imp_1"]
     assert "홍길동".encode() not in event.body
-    await redis_of(context.ledger).delete(key("pay", "default/imp_1"))
+    await Driver(context.ledger).forget_payment("default/imp_1")
     (listed,) = (await list_payments(context, PageRequest())).rows
     for shown in (listed, await read_payment(context, "default", "imp_1")):
         assert shown.stored.erased_at == payment.erased_at / 1000, "when it was is shown"
@@ -76,8 +66,8 @@ async def test_what_is_still_to_be_delivered_is_not_erased(context: Context) -> 
     await machine.seen(context.ledger, "imp_1", amount=1004, buyer_name="홍길동")
     with pytest.raises(Conflict):
         await erase_buyer(context, "default", "imp_1")
-    await recorded(context)
-    await redis_of(context.ledger).delete(key("pay", "default/imp_1"))
+    await until_recorded(context.ledger)
+    await Driver(context.ledger).forget_payment("default/imp_1")
     with pytest.raises(Conflict):
         await erase_buyer(context, "default", "imp_1")
     assert "홍길동".encode() in decompress((await context.history.payments.get("default", "imp_1")).snapshot)

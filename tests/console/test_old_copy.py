@@ -11,6 +11,8 @@ from schemas.endpoints.delivery import Dead, Delivered, Retry
 from schemas.reasons import Reason
 from tests.console.conftest import Console, on_each_database
 from tests.console.test_history import take_away
+from tests.support import redis_contents
+from tests.support.histories import until_recorded
 from tests.support.ledger_redis import redis_of
 from tests.support.machine import seen, send
 
@@ -18,9 +20,9 @@ FAILED = Reason.of("retry_scheduled", Reason.of("http_answer", status=500))
 
 
 async def copy_of(ledger: Ledger) -> dict[bytes, bytes]:
-    """Everything that Redis holds."""
-    redis = redis_of(ledger)
-    return {name: await redis.dump(name) for name in await redis.keys("*")}
+    """Everything that Redis holds once history has all that was written."""
+    await until_recorded(ledger)
+    return await redis_contents.copy_of(redis_of(ledger))
 
 
 async def come_back(console: Console, copy: dict[bytes, bytes]) -> None:

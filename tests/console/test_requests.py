@@ -16,6 +16,7 @@ from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, runn
 from tests.support.clients import http_client
 from tests.support.ledger_redis import redis_of
 from tests.support.reasons import because
+from tests.support.redis_contents import readable
 
 PROBLEM = "application/problem+json"
 
@@ -207,13 +208,10 @@ async def test_answers_are_kept_sealed(console: Console) -> None:
     endpoint = await console.endpoint()
     body = {"merchant": "default", "url": "http://127.0.0.1:9/"}
     created = await console.call("POST", "/v1/endpoints", body, headers={"idempotency-key": "k"})
-    stored, redis = "", redis_of(console.ledger)
-    for name in await redis.keys("*"):
-        if await redis.type(name) == b"hash":
-            stored += str(await redis.hvals(name))
-    assert "http://127.0.0.1:9/" in stored
-    assert endpoint["secret"] not in stored
-    assert created.json()["secret"] not in stored
+    stored = await readable(redis_of(console.ledger))
+    assert b"http://127.0.0.1:9/" in stored
+    assert endpoint["secret"].encode() not in stored
+    assert created.json()["secret"].encode() not in stored
 
 
 async def test_a_refused_request_keeps_its_answer_too(console: Console) -> None:

@@ -29,7 +29,7 @@ from tests.support.clients import http_client
 from tests.support.ledger_state import ledger_state
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import until
 
 SIGN = Heartbeat(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
 _relay = typer.Typer()
@@ -221,9 +221,11 @@ async def test_a_right_that_was_taken_away_is_named(own_redis: RedisServer) -> N
         async with running(url, {}) as console:
             assert (await metrics(console))["relay_ledger_works"] == 1
             admin.execute_command("ACL", "SETUSER", "relay", "-info")
-            async with asyncio.timeout(PATIENCE):
-                while (await metrics(console))["relay_ledger_works"]:  # noqa: ASYNC110  # it is the console that looks
-                    await asyncio.sleep(0.1)
+
+            async def is_seen() -> bool:
+                return not (await metrics(console))["relay_ledger_works"]
+
+            await until(is_seen, "the console has looked", every=0.1)
             found = await metrics(console)
             assert (found["relay_redis_available"], found["relay_workers"], found["relay_ledger_durable"]) == (1, 0, 1)
             assert "relay_ledger_memory_ratio" not in found

@@ -13,8 +13,9 @@ from tests.console.test_process import KEY
 from tests.console.web.conftest import Reader
 from tests.support.clients import http_client
 from tests.support.processes import Process, Processes
+from tests.support.proxies import Command, RedisProxy
 from tests.support.redis_process import RedisServer
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 TOKEN = "operator-token"
 _HURRIED = """
@@ -45,14 +46,21 @@ async def started(processes: Processes, redis_url: str, url: str, last_answers: 
 
 async def test_an_answer_under_way_is_given(processes: Processes, own_redis: RedisServer, url: str) -> None:
     """A request that waits for a hanging Redis is answered before the process ends."""
-    console = await started(processes, own_redis.url, url, 600)
-    own_redis.pause()
-    async with http_client(headers={"authorization": f"Bearer {TOKEN}"}) as client:
-        asking = asyncio.create_task(client.get(f"{url}/v1/endpoints"))
-        await asyncio.sleep(0.5)
-        console.signal(signal.SIGTERM)
-        assert (await asking).status_code == 503
-    assert await console.ended() == 0
+    async with RedisProxy(own_redis.port) as way:
+        console, asked = await started(processes, way.url, url, 600), asyncio.Event()
+
+        def notice(command: Command) -> None:
+            if any(b"imp_asked_for" in word for word in command):
+                asked.set()
+
+        way.refuse = notice
+        own_redis.pause()
+        async with http_client(headers={"authorization": f"Bearer {TOKEN}"}) as client:
+            asking = asyncio.create_task(client.get(f"{url}/v1/payments/imp_asked_for"))
+            await until(asked.is_set, "the request waits for Redis")
+            console.signal(signal.SIGTERM)
+            assert (await asking).status_code == 503
+        assert await console.ended() == 0
     assert console.logs("console_stopped")
 
 
@@ -76,10 +84,10 @@ async def test_a_client_that_does_not_end_is_left(processes: Processes, redis_ur
     """Half a request does not keep the process for ever."""
     console = await started(processes, redis_url, url, 1)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-    head = f"POST /v1/endpoints HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: 100\r\n\r\n{{"
-    writer.write(head.encode())
+    head = f"POST /v1/endpoints HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: 100\r\n"
+    writer.write(f"{head}expect: 100-continue\r\n\r\n".encode())
+    assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"{")
     await writer.drain()
-    await asyncio.sleep(0.5)
     assert await console.terminate() == 0
     writer.close()
-    del reader

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
-import httpx
 import pytest
 
+from console.operations.refresh_payment import POLL_EVERY
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
 from schemas.endpoints.delivery import Attempt, Delivered, Retry
-from tests.console.conftest import Console, running
+from tests.console.conftest import Console, meanwhile, running, worked
 from tests.support import machine
+from tests.support.ledger_state import ledger_state
 from tests.support.reasons import because
-
-PATIENCE = 20.0
-
-
-async def meanwhile(call: Awaitable[httpx.Response], step: Callable[[], Awaitable[object]]) -> httpx.Response:
-    """The answer of a call during which a worker takes a step."""
-    task = asyncio.ensure_future(call)
-    async with asyncio.timeout(PATIENCE):
-        await asyncio.sleep(0.2)
-        await step()
-        return await task
+from tests.support.waiting import until
 
 
 async def test_a_refresh_answers_with_what_the_look_found(console: Console) -> None:
@@ -45,12 +35,16 @@ async def test_a_refresh_waits_for_a_look_of_its_own(console: Console) -> None:
     claimed = await console.ledger.refresh_lane.claim(Lane("refresh", "default"))
     assert len(claimed.payments) == 1
     call = asyncio.ensure_future(console.call("POST", "/v1/payments/imp_1/refresh"))
-    await asyncio.sleep(0.3)
-    assert not call.done()
+
+    async def is_marked() -> bool:
+        return (await console.ledger.payments.refresh_state("default", "imp_1")).due
+
+    await until(is_marked, "the request has made the payment due")
     await console.ledger.refresh_lane.postpone(claimed.payments[0], "stalled", due_in=None, tries=1)
+    await asyncio.sleep(3 * POLL_EVERY)  # it may not be answered by this look
+    assert not call.done()
     cancelled = {"imp_1": machine.payment("imp_1", cancel_amount=1004, status="cancelled", cancelled_at=machine.NOW)}
-    async with asyncio.timeout(PATIENCE):
-        await machine.look_at(console.ledger, cancelled)
+    async with worked(lambda: machine.look_at(console.ledger, cancelled)):
         assert (await call).json()["status"] == "cancelled"
 
 
@@ -84,7 +78,7 @@ async def test_a_refresh_that_takes_too_long_is_202(console: Console) -> None:
 async def test_a_test_answers_with_the_attempt(console: Console, status_code: int) -> None:
     """The attempt is answered, whether it succeeded or not; a failed test is not tried again."""
     endpoint = (await console.endpoint())["id"]
-    verdict = Delivered() if status_code == 200 else Retry(0.0, because("the last attempt answered 500"))
+    verdict = Delivered() if status_code == 200 else Retry(60.0, because("the last attempt answered 500"))
     answer = await meanwhile(
         console.call("POST", f"/v1/endpoints/{endpoint}/test"),
         lambda: machine.send(console.ledger, endpoint, verdict, status_code=status_code, response="hello"),
@@ -125,11 +119,11 @@ async def test_a_test_that_is_being_sent_is_waited_for(redis_url: str) -> None:
     async with running(redis_url, {"RELAY_DELIVERY_TIMEOUT": "1s"}) as console:
         endpoint = (await console.endpoint())["id"]
         call = asyncio.ensure_future(console.call("POST", f"/v1/endpoints/{endpoint}/test"))
-        claimed: tuple[ClaimedDelivery, ...] = ()
-        async with asyncio.timeout(PATIENCE):
-            while not claimed:
-                await asyncio.sleep(0.1)
-                claimed = tuple((await console.ledger.delivery_lane.claim(Lane("deliver", endpoint))).deliveries)
+
+        async def claimed_deliveries() -> tuple[ClaimedDelivery, ...]:
+            return tuple((await console.ledger.delivery_lane.claim(Lane("deliver", endpoint))).deliveries)
+
+        claimed = await until(claimed_deliveries, "the test is queued")
         await asyncio.wait([call], timeout=6.5)  # longer than the call waits for a worker
         made = Attempt(time.time(), 500, 12, because("answered 500"), "late", replay=False)
         again = Retry(60.0, because("the last attempt answered 500"))
@@ -152,12 +146,13 @@ async def test_a_disabled_endpoint_is_tested_before_it_is_enabled(console: Conso
     assert (await console.call("GET", f"/v1/endpoints/{endpoint}")).json()["state"] == "disabled"
 
 
-async def test_an_endpoint_that_is_not_there_is_not_tested(console: Console) -> None:
+async def test_an_endpoint_that_is_not_there_is_not_tested(console: Console, redis_url: str) -> None:
     """404 where there is none, and 409 at once where it is deleted before a worker came by."""
     assert (await console.call("POST", "/v1/endpoints/ep_x/test")).status_code == 404
     endpoint = (await console.endpoint())["id"]
-    answer = await meanwhile(
-        console.call("POST", f"/v1/endpoints/{endpoint}/test"),
-        lambda: console.call("DELETE", f"/v1/endpoints/{endpoint}"),
-    )
+    call = asyncio.ensure_future(console.call("POST", f"/v1/endpoints/{endpoint}/test"))
+    async with ledger_state(redis_url) as state:
+        await until(state.due_lanes, "the test is queued")
+    await console.call("DELETE", f"/v1/endpoints/{endpoint}")
+    answer = await call
     assert (answer.status_code, answer.json()["detail"]) == (409, "the endpoint was deleted")

@@ -141,13 +141,16 @@ def test_every_page_is_found_from_the_readme() -> None:
     """No page of docs/ stands alone."""
     index = (ROOT / "README.md").read_text()
     pages = {page.name for page in DOCS.glob("*.md")}
+    assert pages
     assert [name for name in sorted(pages) if f"docs/{name})" not in index] == []
 
 
 def test_decisions_are_listed() -> None:
     """Each record is in the index, under its own title."""
     index = (DOCS / "decisions" / "README.md").read_text()
-    for record in sorted((DOCS / "decisions").glob("0*.md")):
+    records = sorted((DOCS / "decisions").glob("0*.md"))
+    assert records
+    for record in records:
         title = re.sub(r"^# ([0-9]+\. )?", "", record.read_text().splitlines()[0])
         assert f"{int(record.name[:4])}. [{title}]({record.name})" in index
 

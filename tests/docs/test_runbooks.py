@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 
 from tests.docs.pages import bash, blocks
 from tests.support import postgres
+from tests.support.ledger_redis import in_all_cells
 from tests.support.processes import ROOT, Process, Processes, clean_environ
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import until_now
@@ -61,7 +62,7 @@ class Relay:
         """Redis loses everything, once history has it."""
         until_now(lambda: len(self.get("/v1/endpoints")["data"]) == 1, "the endpoint is listed")
         client = redis.Redis.from_url(self._server.url)
-        until_now(lambda: max(map(client.xlen, client.keys("{relay:*}:outbox"))) <= 1, "all is recorded")
+        until_now(lambda: max(map(client.xlen, client.keys(in_all_cells("outbox")))) <= 1, "all is recorded")
         client.flushall()
         client.close()
 

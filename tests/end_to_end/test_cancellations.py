@@ -186,7 +186,7 @@ async def test_one_is_sent_at_a_time(relay: Relay) -> None:
     """While one cancellation is being sent another one is 409; i'mport is asked once."""
     imp_uid = await relay.paid()
     await relay.forget_requests()
-    await relay.faults(slow=1.5, paths=["/payments/cancel"])
+    await relay.faults(slow=5, paths=["/payments/cancel"])
     first = asyncio.create_task(relay.cancel(imp_uid, amount=100))
     await relay.until(lambda: relay.asked("/payments/cancel"), "i'mport is asked")
 

@@ -16,9 +16,11 @@ from history import History
 from runtime.history_url import parse
 from schemas import wire
 from tests.support import postgres
+from tests.support.histories import until_recorded
 from tests.support.http_server import Connection, Request
-from tests.support.ledger_redis import key, redis_of
+from tests.support.ledger_redis import redis_of
 from tests.support.processes import Processes
+from tests.support.redis_contents import readable
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
 from tests.support.subscribers import RecordingSubscriber
@@ -64,33 +66,11 @@ class Echo(RecordingSubscriber):
         await connection.write(f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
 
 
-async def recorded(relay: Relay) -> None:
-    """Wait until history has everything."""
-
-    async def nothing_waits() -> bool:
-        return (await relay.ledger.outbox.state()).waiting == 0
-
-    await relay.until(nothing_waits, "history has everything")
-
-
 def found_in(data: bytes) -> list[str]:
     """What is planted in these bytes, as text in UTF-8 or as JSON escapes it."""
     return [
         one for one in PLANTED if one.encode() in data or wire.dumps(one).strip(b'"') in data
     ]  # fmt: skip
-
-
-async def dump_of(relay: Relay) -> bytes:
-    """Everything in Redis: every value of every key."""
-    client = redis_of(relay.ledger)
-    readers = {
-        b"string": client.get, b"hash": client.hgetall, b"list": lambda name: client.lrange(name, 0, -1),
-        b"set": client.smembers, b"zset": lambda name: client.zrange(name, 0, -1), b"stream": client.xrange,
-    }  # fmt: skip
-    names = [name async for name in client.scan_iter("*")]
-    kinds = [(name, await client.type(name)) for name in names]  # some expire meanwhile
-    found = [name + repr(await readers[kind](name)).encode() for name, kind in kinds if kind != b"none"]
-    return b"\n".join(found).decode("unicode_escape", "replace").encode("latin-1", "replace")
 
 
 async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, tmp_path: Path) -> None:
@@ -120,8 +100,8 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
     await relay.until(is_delivered, "all is delivered")
     before = await relay.payment(imp_uid)
     assert found_in(wire.dumps(before))
-    assert found_in(await dump_of(relay))
-    await recorded(relay)
+    assert found_in(await readable(redis_of(relay.ledger)))
+    await until_recorded(relay.ledger)
 
     answer = await relay.api.post(f"/v1/payments/{imp_uid}/erase", json={"reason": "asked"})
     assert answer.status_code == 200, answer.text
@@ -130,7 +110,7 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
     await relay.webhook(imp_uid)
     await relay.until_idle()
     assert (await relay.api.post(f"/v1/payments/{imp_uid}/refresh")).status_code == 200
-    await recorded(relay)
+    await until_recorded(relay.ledger)
 
     after = await relay.payment(imp_uid)
     assert after["erased_at"] == answer.json()["erased_at"]
@@ -149,9 +129,9 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
 
     assert (await relay.until(is_done, "it is compared"))["missing"] == 0
 
-    await recorded(relay)
+    await until_recorded(relay.ledger)
     client = redis_of(relay.ledger)
-    assert found_in(await dump_of(relay)) == []
+    assert found_in(await readable(redis_of(relay.ledger))) == []
     await client.bgrewriteaof()
 
     async def is_rewritten() -> bool:
@@ -159,7 +139,7 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
         return not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]
 
     await relay.until(is_rewritten, "the file is rewritten")
-    await client.set(key("probe"), "1")
+    await client.set("probe", "1")
     for process in (relay.worker, relay.console):
         await process.terminate()
     history = History.connect(parse(relay.environ["RELAY_HISTORY_URL"]))
@@ -173,8 +153,9 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
     await asyncio.to_thread(vacuum, relay.environ["RELAY_HISTORY_URL"])
     await asyncio.to_thread(own_redis.stop)
     await subscriber.stop()
-    if (tmp_path / "postgres").exists():
+    if relay.environ["RELAY_HISTORY_URL"].startswith("postgresql"):
         postgres_files = tmp_path / "postgres" / "base"
+        assert postgres_files.is_dir()
         server = psycopg.connect(relay.environ["RELAY_HISTORY_URL"], autocommit=True)
         server.execute("CHECKPOINT")
         server.close()
@@ -197,7 +178,7 @@ async def test_an_old_copy_brings_no_buyer_back(relay: Relay, own_redis: RedisSe
     await relay.webhook(imp_uid)
     await relay.until_received("paid", imp_uid=imp_uid)
     await relay.until_idle()
-    await recorded(relay)
+    await until_recorded(relay.ledger)
     await asyncio.to_thread(own_redis.stop)
     shutil.copytree(tmp_path / "redis", tmp_path / "copy")
     await asyncio.to_thread(own_redis.start)
@@ -213,7 +194,7 @@ async def test_an_old_copy_brings_no_buyer_back(relay: Relay, own_redis: RedisSe
         return [answer.status_code for answer in answers] == [200, 200]
 
     await relay.until(erased, "the buyers are erased")
-    await recorded(relay)
+    await until_recorded(relay.ledger)
     await asyncio.to_thread(own_redis.stop)
     shutil.rmtree(tmp_path / "redis")
     (tmp_path / "copy").rename(tmp_path / "redis")
@@ -222,8 +203,8 @@ async def test_an_old_copy_brings_no_buyer_back(relay: Relay, own_redis: RedisSe
     await relay.worker.logged("buyers_erased_again")
     await relay.webhook(newer)
     await relay.until_idle()
-    await recorded(relay)
-    assert found_in(await dump_of(relay)) == []
+    await until_recorded(relay.ledger)
+    assert found_in(await readable(redis_of(relay.ledger))) == []
     assert [bool((await relay.payment(one))["erased_at"]) for one in (imp_uid, newer)] == [True, True]
     exported = [await relay.api.get(f"/v1/export/{what}") for what in ("payments", "events", "notifications")]
     assert found_in(b"".join(answer.content for answer in exported)) == []

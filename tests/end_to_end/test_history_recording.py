@@ -17,8 +17,8 @@ import pytest_asyncio
 import redis
 
 from history import tables
+from tests.support.histories import until_recorded
 from tests.support.history_rows import differences, rows_of_history, rows_of_ledger
-from tests.support.ledger_redis import key
 from tests.support.ledger_state import ledger_state
 from tests.support.postgres import Postgres
 from tests.support.processes import Process, Processes, clean_environ
@@ -82,7 +82,7 @@ class Recording:
         await self.relay.until(lambda: set(self.told) == set(self.paid), "every payment is told")
         await self.relay.until_idle()
         await until(self._nothing_pending, "every delivery is settled")
-        await until(self._nothing_waits, "history has everything")
+        await until_recorded(self.relay.ledger)
         async with ledger_state(self.relay.environ["REDIS_URL"]) as state:
             ledger, history = await rows_of_ledger(state), await rows_of_history(self.history_url)
         assert differences(history, ledger) == []
@@ -98,9 +98,6 @@ class Recording:
     async def _nothing_pending(self) -> bool:
         # One whose worker was killed after it was sent is sent again when its lease ends.
         return (await self.relay.ledger.stats()).pending == 0
-
-    async def _nothing_waits(self) -> bool:
-        return await self._waiting() == 0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
@@ -198,7 +195,7 @@ async def test_an_entry_of_a_newer_version_waits(recording: Recording) -> None:
     await recording.pay()
     await recording.settled()
     async with ledger_state(recording.relay.environ["REDIS_URL"]) as state:
-        newer = await state.redis.xadd(key("outbox"), {"e": msgpack.packb([99, "payment", "?"])})
+        newer = await state.append_entry(msgpack.packb([99, "payment", "?"]))
         try:
             await recording.pay(3)
             await recording.relay.worker.logged("outbox_not_readable")
@@ -208,7 +205,7 @@ async def test_an_entry_of_a_newer_version_waits(recording: Recording) -> None:
             await recording.relay.until(lambda: set(recording.told) == set(recording.paid), "every payment is told")
             assert await recording.waits()
         finally:
-            await state.redis.xdel(key("outbox"), newer)
+            await state.remove_entry(newer)
     await recording.settled()
 
 

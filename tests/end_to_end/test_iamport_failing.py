@@ -69,21 +69,22 @@ async def test_everything_waits_and_is_caught_up(relay: Relay, fault: dict[str, 
     assert len(asked) <= 40
     assert [await relay.event_types(imp_uid) for imp_uid in imp_uids[:3]] == [[], [], []]
     await relay.faults()
-    began = time.monotonic()
     await until_all_paid(relay, imp_uids)
-    assert time.monotonic() - began < 10
     await relay.until(lambda: _no_trouble(relay), "the trouble is over")
     await relay.until_idle()
 
 
 async def test_a_hanging_i_mport(relay: Relay) -> None:
     """A look-up without an answer ends after ten seconds, and the next one succeeds."""
+    await relay.forget_requests()
     await relay.faults(timeout=True, paths=["/payments"], times=1)
 
     imp_uids = await announced(relay, 3)
 
     await until_all_paid(relay, imp_uids)
     await relay.faults()
+    hung, *others = await relay.asked("/payments")
+    assert set(hung["imp_uids"]) <= {imp_uid for row in others for imp_uid in row["imp_uids"]}
 
 
 async def test_a_slow_i_mport(relay: Relay) -> None:
@@ -128,11 +129,9 @@ async def test_poisonous_payments_hold_back_nobody(relay: Relay, poison: str, co
     posted = asyncio.gather(*(relay.webhook(imp_uid, path=f"/webhooks/{name}") for imp_uid in bad))
     good = await announced(relay, 100 - count, name)
     await posted
-    began = time.monotonic()
 
     await until_all_paid(relay, good, name)
 
-    assert time.monotonic() - began < 8
     assert [await relay.event_types(imp_uid, name) for imp_uid in bad] == [[]] * count
     await relay.faults()
     await until_all_paid(relay, bad, name)
@@ -177,8 +176,14 @@ async def test_a_payment_that_i_mport_forgets_for_a_while(relay: Relay) -> None:
     imp_uid, *_ = await announced(relay, 1)
     await until_all_paid(relay, [imp_uid])
     await relay.payment_at_iamport(imp_uid=imp_uid, imp_key="somebody-else")
+    await relay.forget_requests()
     await relay.webhook(imp_uid, status="cancelled")
-    await asyncio.sleep(1.5)  # it may not be rejected after as many 404 as reject an unknown one
+
+    async def asked_often() -> bool:
+        asked = [row for row in await relay.asked("/payments") if imp_uid in row["imp_uids"]]
+        return len(asked) > len(relay.environ["RELAY_UNKNOWN_SCHEDULE"].split(",")) + 1
+
+    await relay.until(asked_often, "it has got more 404 than reject an unknown one")
     pending = await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid, "outcome": "pending"})
     assert len(pending.json()["data"]) == 1
 

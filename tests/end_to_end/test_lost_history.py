@@ -10,7 +10,6 @@ from ledger.jobs import RETENTION
 from runtime.history_url import parse
 from schemas.times import rfc3339
 from tests.support.histories import history_in
-from tests.support.ledger_redis import key
 from tests.support.ledger_state import ledger_state
 from tests.support.outbox_entries import of_payment, packed
 from tests.support.relay import Relay
@@ -82,12 +81,12 @@ async def test_nothing_leaves_that_history_has_lost(relay: Relay) -> None:
     await relay.console.terminate()
     _remove_history(relay)
     async with ledger_state(relay.environ["REDIS_URL"]) as state:
-        await state.redis.zadd(key("due", str(RETENTION)), {JOB: 1})
+        await state.make_due(str(RETENTION), JOB)
         relay.worker = relay.start_worker(RELAY_LEDGER_RETENTION="1s")
 
         async def has_tidied() -> bool:
-            await state.redis.set(key("leader", "record"), "a recorder that was killed", px=2900)
-            return bool(await state.redis.zscore(key("due", str(RETENTION)), JOB) != 1)
+            await state.lead("record", "a recorder that was killed", 2900)
+            return await state.due_at(str(RETENTION), JOB) != 1
 
         await relay.until(has_tidied, "it has looked for what is old")
         assert await state.payment(paid)

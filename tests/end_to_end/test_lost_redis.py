@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from schemas import wire
+from tests.support.histories import until_recorded
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
 from tests.support.relay_fixtures import relay_with_own_redis
@@ -31,11 +32,7 @@ async def restore(relay: Relay, *options: str, status: int = 0) -> Any:
 
 async def lose(relay: Relay, own_redis: RedisServer) -> None:
     """Empty Redis as soon as history has everything."""
-
-    async def recorded() -> bool:
-        return (await relay.ledger.outbox.state()).waiting == 0
-
-    await relay.until(recorded, "history has everything")
+    await until_recorded(relay.ledger)
     with redis.Redis.from_url(own_redis.url) as client:
         client.flushall()
 

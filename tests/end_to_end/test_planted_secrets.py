@@ -8,6 +8,7 @@ from typing import Any
 import redis.asyncio
 
 from tests.support.clients import http_client
+from tests.support.redis_contents import readable
 from tests.support.relay import KEY, TOKEN, Relay
 from tests.support.relay_fixtures import StartRelay
 
@@ -115,19 +116,5 @@ async def _everything(redis_url: str) -> bytes:
     for database in (0, 1):
         connected: Any = redis.asyncio.from_url(redis_url.removesuffix("/0") + f"/{database}")
         async with connected as client:
-            async for key in client.scan_iter("*"):
-                match (await client.type(key)).decode():
-                    case "string":
-                        value: Any = await client.get(key)
-                    case "hash":
-                        value = await client.hgetall(key)
-                    case "list":
-                        value = await client.lrange(key, 0, -1)
-                    case "set":
-                        value = await client.smembers(key)
-                    case "stream":
-                        value = await client.xrange(key)
-                    case _:
-                        value = await client.zrange(key, 0, -1)
-                parts += [key, repr(value).encode() if not isinstance(value, bytes) else value]
+            parts.append(await readable(client))
     return b"\n".join(parts)

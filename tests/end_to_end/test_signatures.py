@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from tests.support.relay import Relay
 
-OVERLAP = 3
+OVERLAP = 10
 
 
 async def test_rotation_with_overlap(relay: Relay) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.ledger_state import ledger_state
 from tests.support.processes import Process, Processes
-from tests.support.proxies import TcpProxy
+from tests.support.proxies import RedisProxy
 from tests.support.redis_process import RedisServer
 from tests.support.relay import KEY, Relay
 from tests.support.relay_fixtures import StartRelay
@@ -91,15 +91,16 @@ async def test_what_a_commit_under_way_claims_is_finished(
     """The worker is asked to stop while the answer to its commit is under way, with a delivery that it has claimed."""
     relay = Relay(processes, own_redis.url, free_port, {})
     await relay.start()
-    await relay.paid()  # Redis knows the scripts by now
     assert await relay.worker.terminate() == 0
+    async with ledger_state(own_redis.url) as state:
+        await state.redis.script_flush()  # the next worker's scripts come by the proxy, which then knows them
     relay.subscriber.reply = lambda _count: (200, 1)
     endpoint = await relay.endpoint()
     await relay.payment_at_iamport(imp_uid="imp_1", status="paid", paid_at=1_900_000_000, amount=1004)
-    async with TcpProxy(own_redis.port) as proxy:
-        relay.worker = relay.start_worker(REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0")
+    async with RedisProxy(own_redis.port) as proxy:
+        relay.worker = relay.start_worker(REDIS_URL=proxy.url)
         await relay.worker.logged("worker_ready")
-        proxy.delay = 0.5
+        proxy.holds_up = lambda command: proxy.runs(command, "commit")
         assert (await relay.webhook("imp_1")).status_code == 200
 
         async def claimed() -> bool:
@@ -109,7 +110,7 @@ async def test_what_a_commit_under_way_claims_is_finished(
         assert relay.subscriber.requests == []
         relay.worker.signal(signal.SIGTERM)
         await relay.worker.logged("worker_stopping")
-        proxy.delay = 0.0
+        proxy.let_go.set()
         assert await relay.worker.ended() == 0
     settled = await delivery(relay)
     assert (settled["state"], len(settled["attempts"])) == ("delivered", 1)

@@ -29,7 +29,7 @@ async def test_a_payments_way_is_one_trace_over_processes_and_retries(
 ) -> None:
     """A webhook's trace goes on over look-up, commit and two attempts, the second by another worker: each step's parent
     is the one before it, each callback carries its own attempt's span, and the log lines say which trace it is."""
-    relay = await start_relay(**collector.environ, RELAY_RETRY_SCHEDULE="1s,1s,1s")
+    relay = await start_relay(**collector.environ, RELAY_RETRY_SCHEDULE="5s,5s,5s")
     endpoint = await relay.endpoint()
     relay.subscriber.reply = lambda count: (503 if count == 1 else 200, 0)
     await _paid(relay, "imp_traced", f"00-{TRACE}-{CALLER}-01")

@@ -122,7 +122,7 @@ async def test_a_console_killed_while_i_mport_acts(relay: Relay) -> None:
     imp_uid = await relay.paid()
     await relay.forget_requests()
 
-    await kill_while_asking(relay, imp_uid, after=True, slow=1)
+    await kill_while_asking(relay, imp_uid, after=True, slow=5)
 
     await relay.until_recorded(imp_uid, "paid", "cancelled")
     payment = await relay.payment(imp_uid)
@@ -134,7 +134,7 @@ async def test_a_console_killed_and_nobody_knows(relay: Relay) -> None:
     """Killed between intent and answer, i'mport never having acted: after a minute it is open, and stays so."""
     imp_uid = await relay.paid()
     await relay.forget_requests()
-    await kill_while_asking(relay, imp_uid, slow=1, status=500)
+    await kill_while_asking(relay, imp_uid, slow=5, status=500)
     assert (await relay.cancel(imp_uid)).status_code == 409
     assert await relay.event_types(imp_uid) == ["paid"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,9 +12,19 @@ import pytest
 import redis.asyncio
 
 from tests.support.iamport_stub import Asked, Stub, payment, token_answer, well
+from tests.support.ledger_state import ledger_state
+from tests.support.processes import Processes
 from tests.support.relay import Relay
 from tests.support.relay_fixtures import StartRelay
+from tests.support.waiting import PATIENCE
 
+_RESTED = """
+import sys
+from ledger import sweep
+from workers.__main__ import main
+sweep.SWEEP_REST = 600.0
+sys.exit(main())
+"""
 IDLE = 6.0
 """Seconds of silence in which commands are counted: two rests of the sweep."""
 
@@ -61,12 +72,27 @@ async def test_idle_workers_leave_redis_alone(relay: Relay, redis_url: str) -> N
     assert sum(made.values()) <= 20 * IDLE, made
 
 
-async def test_what_is_due_soon_wakes_the_sweep(relay: Relay) -> None:
-    """A callback is tried again when it is due, though the sweep rests for longer than that."""
-    await asyncio.sleep(4)
-    relay.subscriber.reply = lambda count: (200 if count != 2 else 500, 0)
+async def test_what_is_due_soon_wakes_the_sweep(
+    start_relay: StartRelay, one_redis: dict[str, str], i_mport: Stub, processes: Processes
+) -> None:
+    """A callback is tried again when it is due, though the sweep rests for longer than anybody waits for that."""
+    relay = await start_relay(
+        **one_redis, IMP_API_URL=i_mport.url, RELAY_RETRY_SCHEDULE="2s", RELAY_RECONCILE_EVERY="0s"
+    )
+    await relay.endpoint()
+    assert await relay.worker.terminate() == 0
+    async with ledger_state(relay.environ["REDIS_URL"]) as state:
+        await state.forget_sweep()
+        relay.worker = processes.run("workers", [sys.executable, "-c", _RESTED], **relay.environ)
+
+        async def rests() -> bool:
+            return await state.sweeps_at() > time.time() + PATIENCE / 2
+
+        await relay.until(rests, "the sweep has found nothing, and rests")
+    relay.subscriber.reply = lambda count: (500 if count == 1 else 200, 0)
     await relay.webhook("imp_again")
-    await relay.until_received("paid", "paid", imp_uid="imp_again", within=2.5)
+    # No cell rests for longer than a minute.
+    await relay.until_received("paid", "paid", imp_uid="imp_again", within=PATIENCE / 2)
 
 
 async def test_what_gathers_meanwhile_is_the_next_batch(relay: Relay, i_mport: Stub) -> None:

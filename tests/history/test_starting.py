@@ -21,6 +21,7 @@ from history.sqlite_file import make_file
 from runtime.history_url import parse
 from schemas.errors import BadSetting, HistoryUnavailable
 from tests.support.postgres import Postgres
+from tests.support.processes import Processes
 
 
 async def refused(url: str) -> str:
@@ -66,12 +67,41 @@ def test_only_a_migration_needs_alembic(history_url: str) -> None:
         assert done.stdout.split() == [str(is_new), str(is_postgresql)]
 
 
-async def test_many_processes_start_at_once(history_url: str) -> None:
+_STARTS = """
+import asyncio, sys, time
+from pathlib import Path
+from history import History, alembic_scripts
+from runtime.history_url import parse
+
+upgrade = alembic_scripts.upgrade
+
+def counted(connection):
+    print("makes the tables")
+    upgrade(connection)
+
+async def main():
+    history = History.connect(parse(sys.argv[1]))
+    await history.prepare()
+    await history.ping()
+    assert await history.missing_steps() == []
+    await history.close()
+
+alembic_scripts.upgrade = counted
+print("is there")
+while not Path("go").exists():
+    time.sleep(0.001)
+asyncio.run(main())
+"""
+
+
+async def test_many_processes_start_at_once(history_url: str, processes: Processes) -> None:
     """One makes the tables, the others wait for it."""
-    started = [History.connect(parse(history_url)) for _ in range(5)]
-    await asyncio.gather(*(one.prepare() for one in started))
-    await asyncio.gather(*(one.ping() for one in started))
-    await asyncio.gather(*(one.close() for one in started))
+    started = [processes.run("one", [sys.executable, "-c", _STARTS, history_url]) for _ in range(5)]
+    for one in started:
+        await one.printed("is there")
+    (processes.directory / "go").touch()
+    assert [await one.ended() for one in started] == [0] * 5, [one.output for one in started]
+    assert sorted(one.lines for one in started) == [["is there"]] * 4 + [["is there", "makes the tables"]]
 
 
 async def test_tables_of_a_newer_version(history: History, database: Database, history_url: str) -> None:

@@ -7,7 +7,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -39,15 +38,14 @@ async def recorded(history: History, number: int) -> bool:
     return await history.record_all([Move("07", after, f"{number}-0")], packed(of_payment(number)))
 
 
-async def longest_pause(work: Awaitable[object]) -> float:
-    """Seconds for which the event loop was held up while this was under way."""
-    worst, running = 0.0, asyncio.ensure_future(work)
+async def turns_during(work: Awaitable[object]) -> int:
+    """How often the event loop went round while this was under way, which fails; in vain it looks every 10 ms."""
+    turns, running = 0, asyncio.ensure_future(work)
     while not running.done():
-        before = time.monotonic()
         await asyncio.sleep(0.01)
-        worst = max(worst, time.monotonic() - before)
+        turns += 1
     assert isinstance(running.exception(), HistoryUnavailable)
-    return worst
+    return turns
 
 
 async def test_questions_that_take_too_long_end(tmp_path: Path) -> None:
@@ -83,7 +81,7 @@ async def test_postgresql_hangs(own_postgres: Postgres) -> None:
     history = await opened(own_postgres.create("history"))
     assert await recorded(history, 1)
     own_postgres.pause()
-    assert await longest_pause(history.ping(patience=1.0)) < 0.8
+    assert await turns_during(history.ping(patience=1.0)) >= 10
     own_postgres.resume()
     assert await recorded(history, 2)
     await history.close()
@@ -94,6 +92,7 @@ async def test_whoever_is_cancelled_ends(history_url: str) -> None:
     again for ever; the connections can be used afterwards."""
     await (await opened(history_url)).close()
     database, rng = connection.open_database(parse(history_url)), Random(seed := randrange(1_000_000))
+    print(f"seed {seed}")  # noqa: T201  # pytest shows it where the test fails
     question = "SELECT pg_sleep(0.001)" if history_url.startswith("postgresql") else "SELECT 1"
 
     async def ask() -> None:
@@ -129,7 +128,7 @@ async def test_somebody_holds_the_file(path: Path, monkeypatch: pytest.MonkeyPat
     assert await recorded(history, 1)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    assert await longest_pause(recorded(history, 2)) < 0.4
+    assert await turns_during(recorded(history, 2)) >= 10
     assert len((await history.payments.list(PageRequest())).rows) == 1
     holder.execute("ROLLBACK")
     holder.close()

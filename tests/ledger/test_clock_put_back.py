@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 import pytest
 
 from ledger import Ledger
@@ -14,7 +11,7 @@ from ledger.sweep import Sweep
 from tests.support.ledger_driver import REFRESH, Driver, paid
 from tests.support.ledger_redis import key, shared_key, swept
 from tests.support.reasons import because
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import until
 
 BACK = 60.0
 
@@ -81,10 +78,12 @@ async def test_it_is_found_among_many_lanes(ledger: Ledger, driver: Driver) -> N
     await driver.accept()
     held = await driver.claim_one()
     await put_clock_back(driver, 5000)
-    gives_up = time.monotonic() + PATIENCE
-    while await ends_in(driver, held.lease) > LEASE_MS / 1000 and time.monotonic() < gives_up:
+
+    async def is_found() -> bool:
         await Sweep(ledger.cells).kick("me")
-        await asyncio.sleep(0.1)
+        return await ends_in(driver, held.lease) <= LEASE_MS / 1000
+
+    await until(is_found, "it is found", every=0.1)
     await driver.redis.zrem(key("lanes"), *others)
     assert await ends_in(driver, held.lease) <= LEASE_MS / 1000
 

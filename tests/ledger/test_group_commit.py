@@ -78,10 +78,10 @@ async def test_what_waits_meanwhile_is_written_together() -> None:
 async def test_who_has_waited_for_too_long_goes() -> None:
     """Whether the item is being written or still waits; who came later waits on, and what nobody waits for any more is
     not written."""
-    writing = Writing(patience=0.2)
+    writing = Writing(patience=2.0)
     await writing.add(1)
     await writing.add(2)
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(1.0)
     await writing.add(3)
     await until(lambda: writing.left == [3], "the first two have gone")
     await writing.end(0)

@@ -23,6 +23,7 @@ from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import succeeds, until
 
 MB = 1_000_000
 FIXED = ("default", "imp_fixed")
@@ -49,9 +50,11 @@ async def events(driver: Driver) -> list[tuple[str, int]]:
 
 async def until_written(driver: Driver, facts: int) -> None:
     """Wait until so many facts of the account are there."""
-    async with asyncio.timeout(30):
-        while await stored_payments.facts(driver.redis, "default/imp_fixed") < facts:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+
+    async def are_there() -> bool:
+        return await stored_payments.facts(driver.redis, "default/imp_fixed") >= facts
+
+    await until(are_there, f"{facts} facts are written", every=0.001)
 
 
 async def test_three_thousand_deposits_take_less_than_twenty_megabytes(own: Driver) -> None:
@@ -317,10 +320,8 @@ async def test_what_is_too_large_for_a_full_redis_fails_alone(own: Driver) -> No
         return_exceptions=True,
     )
     assert (before, type(large)) == ("ok", LedgerFull)
-    async with asyncio.timeout(30):
-        while after != "ok":
-            await asyncio.sleep(0.1)
-            after = (await asyncio.gather(own.commit(claimed["imp_2"], paid("imp_2")), return_exceptions=True))[0]
+    if after != "ok":
+        assert await succeeds(lambda: own.commit(claimed["imp_2"], paid("imp_2")), LedgerFull) == "ok"
     await own.ledger.refresh_lane.postpone(claimed["imp_1"], "stalled", due_in=0, tries=1)
     assert list(await own.due(REFRESH)) == ["imp_1"]
 

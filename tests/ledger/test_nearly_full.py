@@ -7,8 +7,8 @@ import asyncio
 from ledger import Ledger
 from ledger.jobs import RECONCILE, RETENTION
 from schemas.errors import LedgerFull
+from tests.support import redis_contents
 from tests.support.ledger_driver import REFRESH, Driver, paid
-from tests.support.ledger_redis import key
 
 
 async def fill(driver: Driver, share: float) -> None:
@@ -114,5 +114,5 @@ async def test_looks_are_refused_whole_by_a_full_redis(ledger: Ledger, driver: D
 
 async def everything(driver: Driver) -> dict[bytes, bytes]:
     """Each key of the ledger as it is, but for what fills it."""
-    names = sorted([name async for name in driver.redis.scan_iter(key("*"))])
-    return {name: await driver.redis.dump(name) for name in names if not name.endswith(b"ballast")}
+    found = await redis_contents.copy_of(driver.redis)
+    return {name: value for name, value in found.items() if not name.endswith(b"ballast")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +23,7 @@ from tests.support.ledger_driver import TEST_BODY, Driver, Taker, endpoint, noti
 from tests.support.ledger_redis import redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import until
 
 Write = Callable[[Ledger], Awaitable[object]]
 RUN = Reconciliation("rec_1", "default", 0, 1)
@@ -47,10 +46,11 @@ async def replica(own_redis: RedisServer, free_port: Callable[[], int], tmp_path
         await primary.config_set("repl-diskless-sync-delay", 0)
         try:
             await asyncio.to_thread(server.start)
-            until = time.monotonic() + PATIENCE
-            while (await primary.info("replication")).get("slave0", {}).get("state") != "online":
-                assert time.monotonic() < until, "the replica does not catch up"
-                await asyncio.sleep(0.05)
+
+            async def is_online() -> bool:
+                return bool((await primary.info("replication")).get("slave0", {}).get("state") == "online")
+
+            await until(is_online, "the replica catches up", every=0.05)
             yield server
         finally:
             server.kill()
@@ -136,13 +136,12 @@ async def test_what_a_replica_has_counts(own_redis: RedisServer, replica: RedisS
 
 async def _caught_up(ledger: Ledger) -> None:
     """Wait until the primary knows that its replica has everything: what is asked for now is there."""
-    until = time.monotonic() + PATIENCE
-    while True:
+
+    async def has_everything() -> bool:
         found = await redis_of(ledger).info("replication")
-        if found["slave0"]["offset"] == found["master_repl_offset"]:
-            return
-        assert time.monotonic() < until, "the replica does not catch up"
-        await asyncio.sleep(0.05)
+        return bool(found["slave0"]["offset"] == found["master_repl_offset"])
+
+    await until(has_everything, "the replica catches up", every=0.05)
 
 
 async def test_what_such_a_commit_has_claimed_is_sent(driver: Driver, alone: Driver) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from tests.support.ledger_driver import Driver, paid, queue_url
 from tests.support.ledger_redis import key
 from tests.support.postgres import Postgres
 from tests.support.waiting import until
-from workers import recorder
-from workers.recorder import Recorder
+from workers.recorder import GATHER, Pace, Recorder
+
+QUICK = Pace(idle_wait=0.05, look_every=0.05, lead_again=0.05, retry_after=0.05)
 
 
 class House:
@@ -35,6 +37,8 @@ class House:
         self.ledger, self.sealer, self.url, self.postgres = ledger, sealer, url, postgres
         self.history = History.connect(parse(url))
         self.driver = Driver(ledger)
+        self.steps = 0
+        """Of a recorder, that have ended."""
 
     async def open(self) -> bool:
         """Do what a worker does now and then."""
@@ -43,13 +47,14 @@ class House:
         return True
 
     @asynccontextmanager
-    async def recording(self) -> AsyncIterator[None]:
+    async def recording(self, pace: Pace = QUICK) -> AsyncIterator[None]:
         """All is recorded, and a recorder waits for more, without a step that ends."""
-        recorder = Recorder(self.ledger.outbox, self.history, "me")
+        recorder = Recorder(self.ledger.outbox, self.history, "me", pace)
 
         async def record() -> None:
             while True:
                 await recorder.step()
+                self.steps += 1
 
         running = asyncio.ensure_future(record())
         try:
@@ -58,6 +63,11 @@ class House:
         finally:
             running.cancel()
             await asyncio.wait([running])
+
+    async def stepped(self) -> None:
+        """Wait until a step of the recorder has ended."""
+        before = self.steps
+        await until(lambda: self.steps > before, "a step ends")
 
     async def nothing_waits(self) -> bool:
         """Whether history has everything."""
@@ -115,9 +125,6 @@ async def house(
     request: pytest.FixtureRequest, redis_url: str, history_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[House]:
     """An opened ledger with one payment that is recorded; nobody waits for long."""
-    monkeypatch.setattr(recorder, "LOOK_EVERY", 0.05)
-    monkeypatch.setattr(recorder, "IDLE_WAIT", 0.05)
-    monkeypatch.setattr(recorder, "RETRY_AFTER", 0.05)
     ledger = Ledger.connect(redis_url, queue_url(redis_url))
     postgres = None if history_url.startswith("sqlite") else request.getfixturevalue("postgres_server")
     house = House(ledger, Sealer([Fernet.generate_key().decode()]), history_url, postgres)
@@ -128,17 +135,16 @@ async def house(
     await ledger.close()
 
 
-async def test_a_recorder_stops_while_another_leads(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_recorder_stops_while_another_leads(house: House) -> None:
     """It asks now and then whether it still leads, not each time."""
-    monkeypatch.setattr(recorder, "LEAD_FOR", 0.05)
-    client: Any = house.driver.redis
-    async with house.recording():
-        await client.set(key("leader", "record"), "another", px=3_000)
-        await asyncio.sleep(0.3)
+    async with house.recording(replace(QUICK, lead_for=0.05)):
+        await house.driver.lead("record", "another")
+        await house.stepped()
         await house.driver.look(paid("imp_2"))
-        await asyncio.sleep(0.3)
+        await house.stepped()
+        await house.stepped()
         assert not await house.nothing_waits()
-        await client.delete(key("leader", "record"))
+        await house.driver.let_lead("record")
         await until(house.nothing_waits, "it leads again")
 
 
@@ -150,7 +156,7 @@ async def test_an_idle_recorder_finds_out_that_redis_is_an_old_copy(house: House
         copy = [await client.dump(name) for name in names]
         await house.driver.look(paid("imp_2"))
         await until(house.nothing_waits, "all is recorded")
-        await asyncio.sleep(10 * recorder.GATHER)  # until it waits for entries again
+        await asyncio.sleep(10 * GATHER)  # until it waits for entries again
         async with client.pipeline(transaction=True) as together:
             for name, kept in zip(names, copy, strict=True):
                 together.restore(name, 0, kept, replace=True)
@@ -216,7 +222,7 @@ async def test_another_relays_history_is_refused(house: House) -> None:
         pass
     await house.history.hand_over("ldg_other")
     await house.driver.look(paid("imp_2"))
-    await Recorder(house.ledger.outbox, house.history, "me").step()
+    await Recorder(house.ledger.outbox, house.history, "me", QUICK).step()
     assert await house.history.payments.some([("default", "imp_2")]) == {}
     assert not await house.nothing_waits()
     assert not await house.is_found_out()

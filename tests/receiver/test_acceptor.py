@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable, UnknownMerchant
 from schemas.reasons import Reason
 from tests.support.receiver_parts import Durability, ListedLedger, away, notification, weakness
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import succeeds, until
 
 NOW = 1_790_000_000.0
 
@@ -38,10 +38,20 @@ class Kept:
 
     async def drained(self) -> None:
         """Drain again and again, as the process does, until nothing waits."""
-        async with asyncio.timeout(PATIENCE):
-            while self.spool.waiting or not self.acceptor.redis.available:
-                await self.acceptor.drain()
-                await asyncio.sleep(0.05)
+        await self.drain_until(lambda: not self.spool.waiting and self.acceptor.redis.available)
+
+    async def drain_until(self, holds: Callable[[], bool], *, checking: bool = False) -> None:
+        """Drain again and again until this holds; before each time, check how durable Redis is."""
+
+        async def drained() -> bool:
+            if holds():
+                return True
+            if checking:
+                await self.acceptor.check_redis()
+            await self.acceptor.drain()
+            return holds()
+
+        await until(drained, "it is drained")
 
 
 @pytest.fixture
@@ -110,10 +120,7 @@ async def test_a_row_that_the_ledger_fails_on_holds_nothing_up(kept: Kept) -> No
         await kept.acceptor.accept(notification(number), "")
     kept.ledger.failure = None
     with structlog.testing.capture_logs() as logs:
-        async with asyncio.timeout(PATIENCE):
-            while kept.ledger.calls < 6 or not kept.acceptor.redis.available:
-                await kept.acceptor.drain()
-                await asyncio.sleep(0.05)
+        await kept.drain_until(lambda: kept.ledger.calls >= 6 and kept.acceptor.redis.available)
     assert (kept.ledger.imp_uids, kept.spool.waiting) == (["imp_1", "imp_3"], 1)
     assert [line["event"] for line in logs].count("spooled_webhook_failed") == 1
     assert await kept.acceptor.accept(notification(4), "") == "redis"
@@ -126,10 +133,7 @@ async def test_a_row_that_fails_alone_keeps_no_breaker_open(kept: Kept) -> None:
     """Redis is well, so it takes webhooks again although that row waits."""
     kept.ledger.fails_for["imp_1"] = TypeError("a bug")
     assert await kept.acceptor.accept(notification(1), "") == "spool"
-    async with asyncio.timeout(PATIENCE):
-        while not kept.acceptor.redis.available:
-            await kept.acceptor.drain()
-            await asyncio.sleep(0.05)
+    await kept.drain_until(lambda: kept.acceptor.redis.available)
     assert kept.spool.waiting == 1
     assert await kept.acceptor.accept(notification(2), "") == "redis"
 
@@ -140,10 +144,8 @@ async def test_a_ledger_that_fails_on_everything_is_not_available(kept: Kept) ->
     for number in range(FAILURES_PASSED_OVER + 5):
         await kept.acceptor.accept(notification(number), "")
     kept.ledger.failure = TypeError("a bug")
-    async with asyncio.timeout(PATIENCE):
-        while Reason.of("ledger_failed", error_type="TypeError") not in kept.acceptor.redis.reasons:
-            await kept.acceptor.drain()
-            await asyncio.sleep(0.05)
+    failed = Reason.of("ledger_failed", error_type="TypeError")
+    await kept.drain_until(lambda: failed in kept.acceptor.redis.reasons)
     assert kept.spool.waiting == FAILURES_PASSED_OVER + 5
     kept.ledger.failure = None
     await kept.drained()
@@ -167,13 +169,7 @@ async def test_without_a_spool_the_ledger_is_tried_again_in_time() -> None:
             await kept.acceptor.accept(notification(number), "")
     assert kept.ledger.calls == 1
     kept.ledger.failure = None
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                assert await kept.acceptor.accept(notification(11), "") == "redis"
-                break
-            except SpoolUnavailable:
-                await asyncio.sleep(0.05)
+    assert await succeeds(lambda: kept.acceptor.accept(notification(11), ""), SpoolUnavailable) == "redis"
     assert await kept.acceptor.accept(notification(12), "") == "redis"
 
 
@@ -224,10 +220,7 @@ async def test_a_redis_that_becomes_weak_while_the_spool_drains(strict: Kept) ->
     strict.ledger.state = Durability(durable=False, weaknesses=(weakness("appendonly", "no", "yes"),))
     strict.ledger.meanwhile = strict.acceptor.check_redis
     await asyncio.sleep(STATE_IS_GOOD_FOR)
-    async with asyncio.timeout(PATIENCE):
-        while strict.acceptor.redis.durable:
-            await strict.acceptor.drain()
-            await asyncio.sleep(0.05)
+    await strict.drain_until(lambda: not strict.acceptor.redis.durable)
     assert strict.spool.waiting == 1
     assert (strict.metrics.drained.value(), strict.metrics.take_unreported().by_status) == (0, {})
     strict.ledger.meanwhile = None

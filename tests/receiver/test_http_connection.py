@@ -16,7 +16,7 @@ from receiver.http_connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES
 from receiver.server import make_server
 from runtime.http_server import OnTick
 from runtime.listening import listen
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 REQUEST = b"POST /webhooks HTTP/1.1\r\nhost: x\r\n"
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -51,9 +51,7 @@ class Serving:
 
     async def connections(self, count: int) -> None:
         """Wait until there are so many."""
-        async with asyncio.timeout(PATIENCE):
-            while len(self.server.server_state.connections) != count:  # noqa: ASYNC110  # uvicorn's own set
-                await asyncio.sleep(0.01)
+        await until(lambda: len(self.server.server_state.connections) == count, f"there are {count} connections")
 
     @asynccontextmanager
     async def client(self, data: bytes = b"") -> AsyncIterator[Client]:
@@ -72,9 +70,7 @@ class Serving:
 async def running(serving: Serving) -> AsyncIterator[None]:
     """It serves while the block runs."""
     task = asyncio.create_task(serving.server.serve_on(listen("127.0.0.1", serving.port)))
-    async with asyncio.timeout(PATIENCE):
-        while not serving.server.started:  # noqa: ASYNC110  # uvicorn's own flag
-            await asyncio.sleep(0.01)
+    await until(lambda: serving.server.started, "it has started")
     yield
     serving.server.should_exit = serving.server.force_exit = True
     await task

@@ -18,7 +18,9 @@ import redis.asyncio
 from ledger import Ledger
 from ledger.keys import Lane, cell_of
 from tests.support.ledger_redis import CELLS
+from tests.support.ledger_state import ledger_state
 from tests.support.processes import Processes
+from tests.support.proxies import Command, RedisProxy
 from tests.support.receivers import JSON, Receiver, notified, start, webhook
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import until
@@ -180,7 +182,8 @@ async def test_redis_full_and_read_only(
 async def test_a_receiver_killed_while_it_drains(
     processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]
 ) -> None:
-    """Killed again and again in the middle of draining, receivers hand everything over, each webhook once."""
+    """Killed again and again in the middle of draining, receivers hand everything over, each webhook once. Redis is far
+    away: the next batch takes its time."""
     receiver = await start(processes, free_port(), own_redis.url)
     await asyncio.to_thread(own_redis.kill)
     async with Load(receiver) as load:
@@ -191,12 +194,21 @@ async def test_a_receiver_killed_while_it_drains(
     async def more_than(before: int) -> bool:
         return before == len(load.acknowledged) or (await notified(own_redis.url)).total() > before
 
-    for _ in range(3):
-        receiver = await start(processes, free_port(), own_redis.url)
-        before = (await notified(own_redis.url)).total()
-        await until(partial(more_than, before), every=0.001)
-        await receiver.process.kill()
+    async with RedisProxy(own_redis.port) as way:
+        way.delay = 0.3
+        for place in range(3):
+            before = (await notified(own_redis.url)).total()
+            receiver = await start(processes, free_port(), way.url)
+            await until(partial(more_than, before), every=0.001)
+            await receiver.process.kill()
+            if place == 0:
+                assert 0 < (await notified(own_redis.url)).total() < len(load.acknowledged)
     receiver = await start(processes, free_port(), own_redis.url)
+
+    async def handed_over() -> bool:  # before it has opened its spool, a receiver says that nothing waits there
+        return load.acknowledged <= (await notified(own_redis.url)).keys()
+
+    await until(handed_over, "all is handed over")
     await drained(receiver)
     await accounted_for(load, own_redis.url)
     assert len(await notified(own_redis.url)) == len(load.acknowledged)
@@ -218,6 +230,12 @@ async def test_receivers_share_a_spool(
 
     await until(both_there)
     assert await notified(own_redis.url) == {"imp_0": 1, "imp_1": 1}
+
+
+async def begin(redis_url: str) -> None:
+    """Begin the ledger there with the usual number of cells, as the first worker does."""
+    async with ledger_state(redis_url) as state:
+        await state.begin_with(CELLS)
 
 
 def damage(path: Path) -> None:
@@ -256,13 +274,22 @@ async def test_what_is_under_way_is_finished_on_sigterm(
     processes: Processes, own_redis: RedisServer, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
     """A webhook that waits for a hanging Redis when the process gets SIGTERM is still stored and acknowledged."""
-    receiver = await start(processes, free_port(), own_redis.url)
-    own_redis.pause()
-    posting = asyncio.create_task(receiver.post(webhook(1)))
-    await asyncio.sleep(1.0)
-    receiver.process.signal(signal.SIGTERM)
-    assert (await posting).status_code == 200
-    assert await receiver.process.ended() == 0
+    async with RedisProxy(own_redis.port) as way:
+        receiver, asked = await start(processes, free_port(), way.url), asyncio.Event()
+
+        def notice(command: Command) -> None:
+            if any(b"imp_1" in word for word in command):
+                asked.set()
+
+        await begin(own_redis.url)
+        assert (await receiver.post(webhook(0))).status_code == 200  # it knows by now how many cells there are
+        way.refuse = notice
+        own_redis.pause()
+        posting = asyncio.create_task(receiver.post(webhook(1)))
+        await until(asked.is_set, "the webhook waits for Redis")
+        receiver.process.signal(signal.SIGTERM)
+        assert (await posting).status_code == 200
+        assert await receiver.process.ended() == 0
     with sqlite3.connect(tmp_path / "var" / "spool" / "spool-0.sqlite") as database:
         assert database.execute("SELECT count(*) FROM waiting").fetchone() == (1,)
     database.close()
@@ -287,8 +314,7 @@ async def test_another_number_of_cells_ends_the_receiver(
 ) -> None:
     """With one line, at the start, or once a Redis that was away is back; what came meanwhile is in the spool."""
     receiver = await start(processes, free_port(), own_redis.url)
-    async with redis.asyncio.Redis.from_url(own_redis.url) as client:
-        await client.set("{relay}:cells", CELLS)
+    await begin(own_redis.url)
     wrong = processes.python(
         "receiver", REDIS_URL=own_redis.url, HOST="127.0.0.1", PORT=str(free_port()), RELAY_CELLS="8"
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -196,8 +194,10 @@ def acknowledged_before_sigkill(folder: Path) -> set[str]:
         [sys.executable, "-c", _WRITER, str(folder)], env=clean_environ(), stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    printed = [process.stdout.readline() for _ in range(400)]
-    os.kill(process.pid, signal.SIGKILL)
+    try:
+        printed = [process.stdout.readline() for _ in range(400)]
+    finally:
+        process.kill()
     printed += process.stdout.readlines()
     process.wait(PATIENCE)
     process.stdout.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -199,18 +198,11 @@ async def test_what_a_weak_redis_does_not_know_is_decided_when_it_is_durable(tmp
     await kept.acceptor.accept(notification(2, merchant="made-up"), "203.0.113.7")
     kept.ledger.failure = None
     kept.ledger.state = Durability(durable=False, weaknesses=(weakness("appendonly", "no", "yes"),))
-    async with asyncio.timeout(30):
-        while kept.ledger.calls < 2:
-            await kept.acceptor.drain()
-            await asyncio.sleep(0.05)
+    await kept.drain_until(lambda: kept.ledger.calls >= 2)
     assert (kept.spool.waiting, kept.metrics.take_unreported().by_status) == (2, {})
     kept.ledger.merchants["new"] = None
     kept.ledger.state = Durability()
-    async with asyncio.timeout(30):
-        while kept.spool.waiting:
-            await kept.acceptor.check_redis()
-            await kept.acceptor.drain()
-            await asyncio.sleep(0.05)
+    await kept.drain_until(lambda: not kept.spool.waiting, checking=True)
     assert kept.ledger.imp_uids == ["imp_1"]
     assert kept.metrics.take_unreported().by_status == {"-:404": 1}
     await kept.spool.close()

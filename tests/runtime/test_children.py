@@ -13,7 +13,7 @@ import pytest
 
 from runtime.children import FIRST_PAUSE, LONGEST_PAUSE, pause
 from tests.support.processes import Process, Processes
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 _PARENT = """
 import os, sys, time
@@ -54,13 +54,17 @@ def fails():
     raise TypeError("a mistake of ours")
 
 work, count, stop_within = globals()[sys.argv[1]], int(sys.argv[2]), float(sys.argv[3])
-sys.exit(process.run(lambda _: Children(work, count, stop_within).run()))
+options = {"pause_after": lambda _deaths: float(sys.argv[4])} if sys.argv[4:] else {}
+sys.exit(process.run(lambda _: Children(work, count, stop_within, **options).run()))
 """
 
 
-def start(processes: Processes, work: str, count: int = 2, stop_within: float = 30) -> Process:
-    """A parent with children that do this work."""
-    return processes.run("parent", [sys.executable, "-c", _PARENT, work, str(count), str(stop_within)])
+def start(
+    processes: Processes, work: str, count: int = 2, stop_within: float = 30, pause_after: float | None = None
+) -> Process:
+    """A parent with children that do this work; it may be told how long to wait before it replaces one."""
+    options = [str(count), str(stop_within), *([] if pause_after is None else [str(pause_after)])]
+    return processes.run("parent", [sys.executable, "-c", _PARENT, work, *options])
 
 
 async def working(parent: Process, count: int = 2) -> list[int]:
@@ -133,7 +137,7 @@ async def test_a_child_that_ends_is_replaced(processes: Processes, number: signa
 
 
 async def test_what_dies_again_and_again_is_replaced_more_slowly(processes: Processes) -> None:
-    """The pauses are kept, and a stop does not wait for one."""
+    """The pauses are kept."""
     began = time.monotonic()
     parent = start(processes, "dies", 1)
     await working(parent, 3)
@@ -142,9 +146,14 @@ async def test_what_dies_again_and_again_is_replaced_more_slowly(processes: Proc
     assert [(line["status"], line["replaced_in"]) for line in parent.logs("process_died")] == [
         (3, pause(1)), (3, pause(2)), (3, pause(3)),
     ]  # fmt: skip
-    asked = time.monotonic()
     assert await parent.terminate() == 0
-    assert time.monotonic() - asked < pause(3)
+
+
+async def test_a_stop_waits_for_no_pause(processes: Processes) -> None:
+    """Though it is longer than anybody waits for the stop."""
+    parent = start(processes, "dies", 1, pause_after=10 * PATIENCE)
+    assert (await parent.logged("process_died"))["replaced_in"] == 10 * PATIENCE
+    assert await parent.terminate() == 0
 
 
 async def test_a_bug_is_logged_with_its_traceback(processes: Processes) -> None:

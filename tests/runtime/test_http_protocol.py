@@ -19,7 +19,7 @@ from tests.console.conftest import TOKEN
 from tests.console.conftest import running as console_running
 from tests.support.processes import Processes
 from tests.support.receivers import notified, start, webhook
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 JAVA = shutil.which("java")
 H2C = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAABAAMAAABk\r\n"
@@ -61,9 +61,7 @@ async def echoing(free_port: Callable[[], int]) -> AsyncIterator[int]:
         uvicorn.Config(echo, host="127.0.0.1", port=port, http=HttpProtocol, ws="none", lifespan="off", log_config=None)
     )
     task = asyncio.create_task(server._serve())
-    async with asyncio.timeout(PATIENCE):
-        while not server.started:  # noqa: ASYNC110  # uvicorn's own flag
-            await asyncio.sleep(0.01)
+    await until(lambda: server.started, "it has started")
     yield port
     server.should_exit = True
     await task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,9 +59,10 @@ async def test_each_process_says_when_it_works_and_when_it_stops(
 def test_a_name_without_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Linux' abstract sockets are written with an @."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind("\0relay-test-notify")
+        name = f"relay-test-notify-{os.getpid()}"
+        listening.bind(f"\0{name}")
         listening.settimeout(PATIENCE)
-        monkeypatch.setenv("NOTIFY_SOCKET", "@relay-test-notify")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
         notify_ready()
         assert listening.recv(64) == b"READY=1"
 

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from functools import partial
 
 import pytest
 
 from runtime.signals import STOP_SIGNALS, StopRequest, handled, handled_in_loop, ignore
 from tests.support.processes import ROOT
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until, until_now
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
@@ -21,12 +21,14 @@ async def test_a_signal_calls_the_function_in_the_loop(number: signal.Signals) -
     """SIGTERM and SIGINT, each time they come."""
     calls: list[asyncio.AbstractEventLoop] = []
     before = signal.getsignal(number)
+
+    def called(times: int) -> bool:
+        return len(calls) >= times
+
     with handled_in_loop(lambda: calls.append(asyncio.get_running_loop())):
         for count in (1, 2):
             os.kill(os.getpid(), number)
-            async with asyncio.timeout(10):
-                while len(calls) < count:  # noqa: ASYNC110  # what is tested is the call
-                    await asyncio.sleep(0)
+            await until(partial(called, count), "it is called")
     assert calls == [asyncio.get_running_loop()] * 2
     assert signal.getsignal(number) in (before, signal.SIG_DFL, signal.default_int_handler)
 
@@ -38,9 +40,7 @@ def test_a_signal_calls_the_function_without_a_loop(number: signal.Signals) -> N
     before = signal.getsignal(number)
     with handled(lambda: calls.append(1)):
         os.kill(os.getpid(), number)
-        until = time.monotonic() + 10
-        while not calls and time.monotonic() < until:
-            time.sleep(0.001)
+        until_now(lambda: calls, "it is called", every=0.001)
     assert calls == [1]
     assert signal.getsignal(number) is before
 

@@ -42,6 +42,7 @@ def literals(node: ast.expr) -> Iterator[str]:
 
 def test_what_is_made_is_registered() -> None:
     """Every `Reason.of` names a registered code and exactly its parameters."""
+    count = 0
     for path, call, name in calls():
         if name != "of" or not (isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "Reason"):
             continue
@@ -50,6 +51,8 @@ def test_what_is_made_is_registered() -> None:
         is_fixed = isinstance(first, ast.Constant)
         for code in (text for text in literals(first) if is_fixed or text in CODES):
             assert set(CODES[code]) == given, (path, code, given)
+            count += 1
+    assert count > 100
 
 
 def test_what_is_registered_is_made() -> None:
@@ -67,9 +70,12 @@ def test_an_error_has_a_reason() -> None:
     relay = {class_name(of): 1 if of is Invalid else 0 for of in subclasses(RelayError)}
     assert len(relay) > 20
     assert relay.keys().isdisjoint(texts)
+    count = 0
     for path, call, name in calls():
         if name in relay and len(call.args) > (place := relay[name]) and name != "BadNotification":
             assert not isinstance(call.args[place], ast.JoinedStr | ast.Constant), (path, ast.unparse(call))
+            count += 1
+    assert count > 50
 
 
 def subclasses(of: type[Exception]) -> Iterator[type[Exception]]:
@@ -102,6 +108,7 @@ def test_a_reason_whose_words_need_a_cause_has_one(code: str, language: str) -> 
 
 def test_scripts_make_codes_only() -> None:
     """No Lua script composes a sentence: a literal of several words is a Redis argument or a pattern, never English."""
+    count = 0
     for path in (ROOT / "ledger" / "scripts").rglob("*.lua"):
         code = "\n".join(line.partition("--")[0] for line in path.read_text().splitlines())
         for match in re.finditer(r'"([^"\n]*)"', code):
@@ -110,6 +117,8 @@ def test_scripts_make_codes_only() -> None:
             for name in re.findall(r'"(\w+)"', made[1]):
                 if path.name != "reasons.lua" and "before ==" not in made[1]:
                     assert name in CODES, (path, name)
+                    count += 1
+    assert count > 5
 
 
 def test_nothing_reads_a_sentence() -> None:

@@ -16,6 +16,7 @@ from history.write import Move
 from ledger import Ledger
 from runtime import history_url
 from tests.support.postgres import create_database
+from tests.support.waiting import until
 
 OUTBOX = "ldg_test:00"
 """What `record_all` calls the outbox in history."""
@@ -73,6 +74,15 @@ async def sqlite_history() -> AsyncIterator[History]:
     with TemporaryDirectory(prefix="relay-history-") as folder:
         async with history_in(Path(folder)) as history:
             yield history
+
+
+async def until_recorded(ledger: Ledger) -> None:
+    """Wait until a recorder has written to history what the ledger has for it."""
+
+    async def nothing_waits() -> bool:
+        return (await ledger.outbox.state()).waiting == 0
+
+    await until(nothing_waits, "history has everything")
 
 
 async def record_all(ledger: Ledger, history: History) -> None:

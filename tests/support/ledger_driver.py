@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDeliveries, ClaimedDelivery, Settled
-from ledger.endpoint_rows import dump_places
+from ledger.endpoint_rows import dump_places, load_places
 from ledger.keys import Lane, cell_of, cell_prefix
 from ledger.leases import Lease
 from ledger.reconciliations import Difference, Reconciliation
@@ -247,6 +247,64 @@ class Driver:
     async def due(self, lane: Lane) -> dict[str, int]:
         """What waits in a lane, with its due times in ms."""
         return await self.scores("due", str(lane))
+
+    async def silent(self, lane: Lane) -> set[str]:
+        """The payments of a lane whose next refresh is silent."""
+        return {name.decode() for name in await self.redis.smembers(self._key("silent", str(lane)))}
+
+    async def tries(self, lane: Lane, imp_uid: str) -> int:
+        """How many look-ups of a payment have failed so far."""
+        return int(await self.redis.hget(self._key("tries", str(lane)), imp_uid) or 0)
+
+    async def places(self, endpoint: str) -> float:
+        """How many places an endpoint has by now."""
+        return load_places(await self.redis.hget(self._key("endpoint", endpoint), "places")).count
+
+    async def health(self, endpoint: str) -> bytes | None:
+        """An endpoint's health as it is stored; None while nothing was noted."""
+        row: bytes | None = await self.redis.hget(self._key("endpoint", endpoint), "health")
+        return row
+
+    async def endpoint_row(self, endpoint: str) -> bytes:
+        """An endpoint's row as it is stored."""
+        row: bytes = await self.redis.hget(self._key("endpoint", endpoint), "row")
+        return row
+
+    async def damage_endpoint(self, endpoint: str, row: bytes | str) -> None:
+        """Store any text in the place of an endpoint's row."""
+        await self.redis.hset(self._key("endpoint", endpoint), "row", row)
+
+    async def damage_events(self) -> None:
+        """Let the index of events be no index: nothing can be committed."""
+        await self.redis.set(self._key("events"), "no hash")
+
+    async def write_meanwhile(self, payment: str) -> None:
+        """Let somebody else have written a payment: another version of it than anybody knows."""
+        await self.redis.hset(self._key("pay", payment), "head", "999 1 1    order")
+
+    async def forget_payment(self, payment: str) -> None:
+        """Let a payment have left, or be lost: its record, events and deliveries."""
+        await self.redis.delete(self._key("pay", payment))
+
+    async def forget_all_payments(self) -> None:
+        """Let everything that belongs to payments have left, and replays and reconciliations as well."""
+        gone = tuple(self._key(start) for start in ("pay", "evt", "events", "dlvs", "replay:", "recon:"))
+        for name in await self.redis.keys("*"):
+            if name.decode().startswith(gone):
+                await self.redis.delete(name)
+
+    async def lead(self, what: str, who: str) -> None:
+        """Let somebody do for ever what one worker does alone, e.g. `record`."""
+        await self.redis.set(self._key("leader", what), who)
+
+    async def let_lead(self, what: str) -> None:
+        """Let anybody do that again."""
+        await self.redis.delete(self._key("leader", what))
+
+    async def rewriting(self, on: bool) -> None:
+        """Let what the ledger holds be written to history again, or not any more."""
+        name = self._key("rewriting")
+        await (self.redis.hset(name, "run", "1") if on else self.redis.delete(name))
 
     async def ids(self, kind: str) -> set[str]:
         """The ids of all rows of a kind: `pay`, `evt`, `dlv`."""

@@ -6,6 +6,7 @@ Ledgers of tests have one cell unless they say otherwise.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ledger import Ledger
@@ -39,8 +40,8 @@ def in_all_cells(*parts: str) -> str:
     return f"{{relay:*}}:{':'.join(parts)}"
 
 
-async def swept(ledger: Ledger, owner: str = "me") -> list[Lane]:
-    """Sweep; return the lanes that this kicks."""
+async def swept(ledger: Ledger, owner: str = "me", sweep: Callable[[str], Awaitable[None]] | None = None) -> list[Lane]:
+    """Sweep, as the ledger does unless a `sweep` is given; return the lanes that this kicks."""
     kicked: list[Lane] = []
 
     def see(lane: str) -> bool:
@@ -51,7 +52,7 @@ async def swept(ledger: Ledger, owner: str = "me") -> list[Lane]:
     for actor in set(ACTORS.values()):
         ledger.offer_kicks(actor, see)
     try:
-        await ledger.sweep(owner)
+        await (sweep or ledger.sweep)(owner)
     finally:
         ledger.queue._here = offered
     return kicked

@@ -148,9 +148,47 @@ class LedgerState:
         found: str | None = await self.redis.get(self._key(name))
         return found
 
+    async def begin_with(self, cells: int) -> None:
+        """Note that the ledger was begun with so many cells."""
+        await self.redis.set("{relay}:cells", cells)
+
+    async def sweeps_at(self) -> float:
+        """When the sweep means to look at some cell again, in UNIX seconds; 0 while it means to look at none."""
+        return min([int(await self.redis.get(name)) / 1000 for name in await self._sweeps()], default=0)
+
+    async def forget_sweep(self) -> None:
+        """Let any worker sweep, beginning anew."""
+        for name in (self._key("leader", "sweep"), *await self._sweeps()):
+            await self.redis.delete(name)
+
+    async def _sweeps(self) -> list[str]:
+        return [name async for name in self.redis.scan_iter(match="{relay*}:sweep_at", count=1000)]
+
     async def is_rewriting(self) -> bool:
         """Whether workers are writing what the ledger holds to history again."""
         return bool(await self._named("rewriting") or await self._named("lacking"))
+
+    async def lead(self, what: str, who: str, ms: int) -> None:
+        """Let somebody do for so many milliseconds what one worker does alone."""
+        await self.redis.set(self._key("leader", what), who, px=ms)
+
+    async def make_due(self, lane: str, member: str) -> None:
+        """Let a member of a lane of the first cell have been due for long."""
+        await self.redis.zadd(ledger_redis.key("due", lane), {member: 1})
+
+    async def due_at(self, lane: str, member: str) -> float | None:
+        """When a member of a lane of the first cell is due, in ms; None where it does not wait."""
+        at: float | None = await self.redis.zscore(ledger_redis.key("due", lane), member)
+        return at
+
+    async def append_entry(self, packed: bytes) -> str:
+        """Append any bytes to the outbox of the first cell; the place of the entry."""
+        place: str = await self.redis.xadd(ledger_redis.key("outbox"), {"e": packed})
+        return place
+
+    async def remove_entry(self, place: str) -> None:
+        """Remove such an entry."""
+        await self.redis.xdel(ledger_redis.key("outbox"), place)
 
     async def depose(self, what: str) -> None:
         """Let another worker do something that one does alone, though the one goes on with it."""

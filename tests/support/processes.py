@@ -151,6 +151,23 @@ class Processes:
             process.clean_up()
 
 
+def run_to_its_end(command: list[str], within: float, directory: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """What a command printed, and its status. After so many seconds it is killed with all that it has started.
+
+    Raises `subprocess.TimeoutExpired`.
+    """
+    process = subprocess.Popen(
+        command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        output, errors = process.communicate(timeout=within)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
 def _start(command: list[str], environ: Mapping[str, str], directory: Path) -> subprocess.Popen[str] | WarmProcess:
     """A Python program comes from a server that has imported the project, unless its path says
     to import other code, which no server has imported."""

@@ -132,8 +132,9 @@ _SHIFTED_TIME = b'(function() local t = redis.call("TIME"); t[1] = t[1] + (%d); 
 class RedisProxy(TcpProxy):
     """Answers commands itself where ``refuse`` has an error for them, as proxies, clusters and managed Redis do.
 
-    ``refuse`` may be changed at any time; ``refused`` counts its errors. While there is a ``shift``, scripts that ask
-    for TIME see a time so many seconds off: the proxy puts changed scripts in their place.
+    ``refuse`` may be changed at any time; ``refused`` counts its errors. The answer to a command that ``holds_up`` is
+    true of waits until ``let_go`` is set. While there is a ``shift``, scripts that ask for TIME see a time so many
+    seconds off: the proxy puts changed scripts in their place.
     """
 
     def __init__(self, target: int, rng: random.Random | None = None) -> None:
@@ -141,6 +142,7 @@ class RedisProxy(TcpProxy):
         self._rng = rng or random.Random(0)
         self._scripts: dict[bytes, bytes] = {}
         self.refused: Counter[str] = Counter()
+        self.let_go = asyncio.Event()
         self.heal()
 
     @property
@@ -151,6 +153,7 @@ class RedisProxy(TcpProxy):
     def heal(self) -> None:
         """Hand everything on as it is."""
         self.refuse: Callable[[Command], str | None] = lambda _command: None
+        self.holds_up: Callable[[Command], bool] = lambda _command: False
         self.shift = 0
 
     def refuse_share(self, share: float, errors: tuple[str, ...] = ERRORS) -> None:
@@ -183,7 +186,10 @@ class RedisProxy(TcpProxy):
                     writer.write(b"-NOSCRIPT No matching script. Please use EVAL.\r\n")
                 else:
                     far_writer.write(changed or raw)
-                    writer.write(await _read_reply(far_reader))
+                    answer = await _read_reply(far_reader)
+                    if self.holds_up(words):
+                        await self.let_go.wait()
+                    writer.write(answer)
                 in_transaction = in_transaction and name != b"EXEC"
                 await writer.drain()
 

@@ -32,10 +32,12 @@ def test_a_killed_run_leaves_nothing_behind() -> None:
         env={**clean_environ(), "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert run.stdout is not None
-    session = int(run.stdout.readline())
-    assert len(_members(session)) == 2
-    run.kill()
-    run.wait()
+    try:
+        session = int(run.stdout.readline())
+        assert len(_members(session)) == 2
+    finally:
+        run.kill()
+        run.wait()
     until_now(lambda: not _members(session), "no process of its session is left")
     run.stdout.close()
 

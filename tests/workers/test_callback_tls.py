@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from pathlib import Path
 
 import pytest
@@ -80,10 +79,8 @@ async def test_wrong_protocols(sender: CallbackSender, certificate: ssl.SSLConte
 async def test_tls_handshake_hangs(sender: CallbackSender) -> None:
     """A server that accepts and never shakes hands costs the timeout and leaves no connection behind."""
     async with Subscriber(CATALOGUE["silent"]) as subscriber:
-        began = time.monotonic()
         answer = await sender.send(subscriber.url.replace("http:", "https:"), HEADERS, BODY, 0.5)
         assert said(answer.error) == "timed out after 500ms"
-        assert time.monotonic() - began < 5
         await asyncio.wait_for(subscriber.left(), 10)
 
 

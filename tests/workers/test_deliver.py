@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from random import Random
@@ -25,9 +24,8 @@ from schemas.reasons import load
 from tests.support.http_server import Connection
 from tests.support.ledger_driver import TEST_BODY, Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key
 from tests.support.subscribers import Behaviour, Subscriber
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import until
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
 from workers.deliver import MOST_OF_COMMIT, Deliverer
@@ -60,9 +58,13 @@ class House:
 
     async def deliver_all(self, count: int) -> None:
         """Have turns until so many deliveries, and no others, are delivered."""
-        ends = time.monotonic() + PATIENCE
-        while await self.states() != ["delivered"] * count and time.monotonic() < ends:
+
+        async def all_delivered() -> bool:
             await self.deliver()
+            return await self.states() == ["delivered"] * count
+
+        if await self.states() != ["delivered"] * count:
+            await until(all_delivered, f"{count} are delivered", every=0.001)
 
     async def rest(self) -> None:
         """Wait until nothing is under way."""
@@ -159,7 +161,7 @@ async def test_a_dropped_kept_connection_is_an_attempt_of_its_own(house: House) 
         (200, None),
     ]
     assert (sent["state"], sent["attempts"]) == ("delivered", "1")
-    assert not await house.driver.redis.hget(key("endpoint", "ep_1"), "health")
+    assert not await house.driver.health("ep_1")
 
 
 async def test_a_failure_is_tried_again_and_then_dead(house: House) -> None:
@@ -253,10 +255,12 @@ async def test_a_hanging_endpoint_is_tested_all_the_same(house: House) -> None:
         await house.deliverer.deliver(LANE.address)
         await subscriber.received(1)
         await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", TEST_BODY)
-        async with asyncio.timeout(PATIENCE):
-            while len(subscriber.requests) < 2:  # the turn before may still be going on
-                await house.deliverer.deliver(LANE.address)
-                await asyncio.sleep(0.05)
+
+        async def is_tested() -> bool:  # the turn before may still be going on
+            await house.deliverer.deliver(LANE.address)
+            return len(subscriber.requests) >= 2
+
+        await until(is_tested, "the test is sent", every=0.05)
         release.set()
         await house.rest()
         await house.deliver()
@@ -332,6 +336,7 @@ async def test_no_more_is_under_way_than_the_endpoint_takes(house: House) -> Non
         for _ in range(4):
             await house.deliverer.deliver(LANE.address)
             await asyncio.sleep(0.1)
+        await subscriber.received(3)
         assert len(subscriber.requests) == 3
         release.set()
         await house.rest()
@@ -401,14 +406,13 @@ async def test_a_turn_that_fails_by_a_bug_is_logged(house: House, damage: dict[s
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         await house.subscribe(subscriber)
         await house.driver.record_for(LANE, 1)
-        name = key("endpoint", "ep_1")
-        row = await house.driver.redis.hget(name, "row")
-        await house.driver.redis.hset(name, "row", orjson.dumps(orjson.loads(row) | damage) if damage else "{")
+        row = await house.driver.endpoint_row("ep_1")
+        await house.driver.damage_endpoint("ep_1", orjson.dumps(orjson.loads(row) | damage) if damage else "{")
         with structlog.testing.capture_logs() as lines:
             await house.deliver()
         assert [line["lane"] for line in lines if line["event"] == "turn_crashed"] == [str(LANE)]
         assert house.driver.ledger.leases._held == set()
-        await house.driver.redis.hset(name, "row", row)
+        await house.driver.damage_endpoint("ep_1", row)
         await house.driver.pass_time(11)
         await house.deliver()
     assert await house.states() == ["delivered"]
@@ -423,7 +427,7 @@ async def test_a_process_that_stood_still_sends_nothing_beside_itself(house: Hou
         await house.driver.record_for(LANE, 2)
         await house.deliverer.deliver(LANE.address)
         await subscriber.received(2)
-        await asyncio.sleep(0.1)  # the turn leaves callbacks that outlast it
+        await until(lambda: house.deliverer._turns == {}, "the turn leaves callbacks that outlast it")
         await leases.renew()
         await house.driver.pass_time(11, renewing=False)
         await house.driver.record_for(LANE, 1, first=2)

@@ -11,6 +11,7 @@ from iamport import http_exchange
 from iamport.http_exchange import LARGEST_RESPONSE
 from schemas import wire
 from tests.support.iamport_stub import Asked, always, http, payment, well
+from tests.support.ledger_driver import REFRESH
 from tests.support.reasons import said
 from tests.workers.test_reconcile import DAY, DEFAULT, NOW, Books, books
 from workers import list_pages
@@ -68,7 +69,7 @@ def paid(number: int, at: float, size: int = 0) -> dict[str, object]:
 
 async def found(books: Books) -> set[str]:
     """The payments that are to be looked at."""
-    return {name.decode() for name in await books.driver.redis.zrange("{relay:00}:due:refresh/default", 0, -1)}
+    return set(await books.driver.due(REFRESH))
 
 
 async def test_pages_that_are_too_large(books: Books, listing: Listing) -> None:
@@ -206,8 +207,7 @@ async def test_a_payment_that_no_page_can_hold_is_found_by_hand(books: Books, li
     while await books.step(run.id, NOW) == 0:
         pass
     assert await found(books) == {"imp_0"}
-    quiet = await books.driver.redis.smembers("{relay:00}:silent:refresh/default")
-    assert quiet == (set() if deliver else {b"imp_0"})
+    assert await books.driver.silent(REFRESH) == (set() if deliver else {"imp_0"})
     assert (await books.run(run.id)).missing == 0
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from tests.support.iamport_stub import payment
 from tests.support.ledger_driver import REFRESH, THEN
-from tests.support.ledger_redis import key
+from tests.support.waiting import until
 from tests.workers.test_refresh import Shop, shop
 
 __all__ = ["shop"]
@@ -50,7 +50,7 @@ async def test_a_payment_that_redis_has_no_room_for_is_put_off_alone(shop: Shop)
         await shop.refresh(REFRESH.address)
         assert await shop.statuses() == {"imp_1": "paid", "imp_2": "paid"}
         assert list(await shop.driver.due(REFRESH)) == ["imp_fixed"]
-        assert await redis.hget(key("tries", str(REFRESH)), "imp_fixed") == b"1"
+        assert await shop.driver.tries(REFRESH, "imp_fixed") == 1
     finally:
         await redis.config_set("maxmemory", 0)
     await shop.driver.pass_time(10)
@@ -82,10 +82,8 @@ async def test_steps_that_were_written_are_logged_where_a_later_one_fails(shop: 
     await shop.driver.accept("imp_fixed")
     with structlog.testing.capture_logs() as lines:
         looking = asyncio.create_task(shop.refresh(REFRESH.address))
-        async with asyncio.timeout(30):
-            while not await shop.driver.ids("evt"):  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
-        await shop.driver.redis.hset(key("pay", "default/imp_fixed"), "head", "999 1 1    order")
+        await until(lambda: shop.driver.ids("evt"), "the first step is written", every=0.001)
+        await shop.driver.write_meanwhile("default/imp_fixed")
         await looking
     outcomes = [line["outcome"] for line in lines if line["event"] == "payment_looked_up"]
     recorded = [line["sequence"] for line in lines if line["event"] == "event_recorded"]

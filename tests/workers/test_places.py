@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from ledger.endpoint_rows import load_places
 from schemas.endpoints.places import FIRST
 from tests.support.http_server import Connection
-from tests.support.ledger_redis import key
 from tests.support.subscribers import Behaviour, Subscriber
+from tests.support.waiting import until
 from tests.workers.test_deliver import LANE, House, house
 
 __all__ = ["house"]
@@ -57,7 +56,7 @@ async def test_an_endpoint_gets_as_many_as_it_takes(house: House, at_once: int, 
             await house.driver.record_for(LANE, 300, first=first)
             while "pending" in await house.states():
                 await house.deliver()
-            count = load_places(await house.driver.redis.hget(key("endpoint", "ep_1"), "places")).count
+            count = await house.driver.places("ep_1")
             if count >= least:
                 break
     assert least <= count <= most
@@ -79,6 +78,7 @@ async def test_a_hanging_endpoint_holds_few(house: House) -> None:
         for _ in range(4):
             await house.deliverer.deliver(LANE.address)
             await asyncio.sleep(0.1)
+        await subscriber.received(FIRST)
         assert len(subscriber.requests) == FIRST
         release.set()
         await house.rest()
@@ -99,9 +99,12 @@ async def test_one_slow_callback_does_not_hold_up_a_lane(house: House) -> None:
     async with Subscriber(playing(hang_thrice)) as subscriber:
         await house.subscribe(subscriber, places=FIRST)
         await house.driver.record_for(LANE, 8)
-        for _ in range(10):
+
+        async def deliver_five() -> bool:
             await house.deliverer.deliver(LANE.address)
-            await asyncio.sleep(0.1)
+            return (await house.states()).count("delivered") >= 5
+
+        await until(deliver_five, "five are delivered", every=0.1)
         assert (await house.states()).count("delivered") == 5
         release.set()
         await house.rest()

@@ -12,6 +12,7 @@ import structlog.testing
 from ledger import Ledger
 from ledger.constants import AUTO
 from ledger.jobs import RECONCILE
+from ledger.keys import Lane
 from ledger.reconciliations import Reconciliation
 from schemas import wire
 from schemas.payments.decide import Policy, decide
@@ -187,7 +188,7 @@ async def test_default_is_not_reconciled_before_it_is_set_up(books: Books) -> No
     await books.ledger.merchants.delete("default")
     await books.ledger.merchants.put("shop", imp_key="", imp_secret="")
     await books.schedule_all()
-    assert await books.driver.redis.zrange("{relay:00}:due:job/reconcile", 0, -1) == [b"auto/shop"]
+    assert list(await books.driver.due(Lane("job", "reconcile"))) == ["auto/shop"]
     assert await books.step(DEFAULT, NOW) is None
 
 

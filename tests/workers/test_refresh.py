@@ -16,7 +16,6 @@ from tests.support import stored_payments
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
 from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 from tests.support.waiting import PATIENCE, until
 from tests.workers.merchant_workers import running_merchant
@@ -209,7 +208,7 @@ async def test_every_look_that_breaks_off_is_logged(shop: Shop) -> None:
     shop.pay("imp_1", "imp_2")
     for imp_uid in ("imp_1", "imp_2"):
         await shop.driver.accept(imp_uid)
-    await shop.driver.redis.set(key("events"), "no hash")
+    await shop.driver.damage_events()
     with structlog.testing.capture_logs() as lines, pytest.raises(Exception, match="WRONGTYPE"):
         await shop.refresh(REFRESH.address)
     told = [line for line in lines if line["event"] == "refreshes_failed"]

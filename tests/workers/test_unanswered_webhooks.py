@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,7 +17,6 @@ from schemas.outbox.codec import pack
 from schemas.outbox.entries import Notification as Entry
 from tests.support.histories import record_all, sqlite_history
 from tests.support.ledger_driver import Driver, notification, paid, queue_url
-from tests.support.ledger_redis import key
 from workers.unanswered_webhooks import AGAIN_IN, ROUND_EVERY, STALE, STEP_EVERY, UnansweredJob
 
 
@@ -142,11 +140,10 @@ async def test_one_of_no_merchant_is_rejected(scene: Scene) -> None:
 
 async def test_history_that_lacks_outcomes_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is behind, or it is written again."""
-    client: Any = scene.driver.redis
     await scene.pending("imp_1")
-    await client.hset(key("rewriting"), "run", "1")
+    await scene.driver.rewriting(True)
     assert await scene.step() == AGAIN_IN
-    await client.delete(key("rewriting"))
+    await scene.driver.rewriting(False)
     monkeypatch.setattr("workers.unanswered_webhooks.BEHIND", 0.0)
     await scene.driver.accept("imp_2")
     await asyncio.sleep(0.01)

@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.console.conftest import TOKEN, Console
 from tests.support.browser import FLAGS, find_browser
 from tests.support.clients import http_client
 from tests.support.processes import ROOT
+from tests.support.waiting import PATIENCE
 
 ARTEFACTS = ROOT / "var" / "screenshots"
 """Where screenshots of a run are kept; nothing in `var` is part of the repository."""
@@ -74,6 +75,7 @@ def chromium() -> str:
 async def browser() -> AsyncIterator[Browser]:
     """A browser without a screen: one for all tests of a file, which need the event loop of their module."""
     path = chromium()
+    expect.set_options(timeout=PATIENCE * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser

@@ -104,7 +104,7 @@ async def sign_in(browser: Browser, relay: Relay) -> AsyncIterator[SignIn]:
             await page.goto("/")
             await page.get_by_label(re.compile("token|토큰", re.IGNORECASE)).fill(TOKEN)
             await page.get_by_role("button", name=WORDS[language]["sign_in"]).click()
-            await expect(page.get_by_role("heading", level=1)).to_have_text(WORDS[language]["title"], timeout=WAIT)
+            await expect(page.get_by_role("heading", level=1)).to_have_text(WORDS[language]["title"])
             return page
 
         yield sign_in
@@ -129,13 +129,13 @@ async def test_an_incident_is_understood_and_resolved(shop: Shop, sign_in: SignI
     await expect(page.get_by_text(words["reason"]).first).to_be_visible()
     for part in ("claimed", "found"):
         await expect(page.get_by_text(words[part]).first).to_be_visible()
-    await expect(page.locator("[data-live-words]")).to_have_text(words["live"], timeout=WAIT)
+    await expect(page.locator("[data-live-words]")).to_have_text(words["live"])
     await page.screenshot(path=picture(f"story-{language}-2-payment"), full_page=True)
 
     shop.relay.subscriber.reply = lambda _count: (200, 0)
     await page.evaluate("window.sameDocument = true")
     await page.get_by_role("button", name=words["retry"]).click()
-    await expect(page.get_by_text(words["arrived"]).first).to_be_visible(timeout=WAIT)
+    await expect(page.get_by_text(words["arrived"]).first).to_be_visible()
     await expect(page.locator(".sends .badge-ok").first).to_have_text(words["delivered"])
     await page.screenshot(path=picture(f"story-{language}-3-delivered"), full_page=True)
     assert problems == []
@@ -148,14 +148,14 @@ async def test_it_turns_green_while_one_watches(shop: Shop, sign_in: SignIn) -> 
     (row,) = await shop.until_there_are(1, "deliveries", state="dead")
     page = await sign_in("en")
     await page.goto(f"/deliveries/{row['id']}")
-    await expect(page.locator("[data-live-words]")).to_have_text("Live", timeout=WAIT)
+    await expect(page.locator("[data-live-words]")).to_have_text("Live")
     await page.evaluate("window.sameDocument = true")
 
     shop.relay.subscriber.reply = lambda _count: (200, 0)
     await shop.relay.api.post(f"/v1/deliveries/{row['id']}/retry")
 
-    await expect(page.locator("#part-delivery_now .badge-ok").first).to_have_text("Delivered", timeout=WAIT)
-    await expect(page.locator("#announce")).to_have_text("Delivered", timeout=WAIT)
+    await expect(page.locator("#part-delivery_now .badge-ok").first).to_have_text("Delivered")
+    await expect(page.locator("#announce")).to_have_text("Delivered")
     assert await page.evaluate("window.sameDocument") is True
 
 
@@ -182,8 +182,8 @@ async def test_many_are_replayed_at_once(shop: Shop, sign_in: SignIn, language: 
         " const now = Number(bar.getAttribute('aria-valuenow')); return now > 0; }"
     )
     await page.screenshot(path=picture(f"replay-{language}-2-running"), full_page=True)
-    await expect(page.locator("#part-replay_progress strong")).to_have_text(words["so_far"], timeout=WAIT)
-    await expect(page.locator("#part-replay_progress .badge-ok")).to_have_text(words["done"], timeout=WAIT)
+    await expect(page.locator("#part-replay_progress strong")).to_have_text(words["so_far"])
+    await expect(page.locator("#part-replay_progress .badge-ok")).to_have_text(words["done"])
     await page.screenshot(path=picture(f"replay-{language}-3-done"), full_page=True)
     assert problems == []
 
@@ -192,16 +192,16 @@ async def test_events_appear_as_they_happen(shop: Shop, sign_in: SignIn) -> None
     """The list of events grows by itself; paused, it stays as it is."""
     page = await sign_in("en")
     await page.goto("/events")
-    await expect(page.locator("[data-live-words]")).to_have_text("Live", timeout=WAIT)
+    await expect(page.locator("[data-live-words]")).to_have_text("Live")
     (first,) = await shop.sell()
-    await expect(page.get_by_role("link", name=first)).to_be_visible(timeout=WAIT)
+    await expect(page.get_by_role("link", name=first)).to_be_visible()
     await page.get_by_role("button", name="Pause").click()
     (second,) = await shop.sell()
     await shop.relay.until(lambda: shop.relay.payment(second, shop.merchant), "it is found")
     await page.wait_for_timeout(1500)
     await expect(page.get_by_role("link", name=second)).to_have_count(0)
     await page.get_by_role("button", name="Resume").click()
-    await expect(page.get_by_role("link", name=second)).to_be_visible(timeout=WAIT)
+    await expect(page.get_by_role("link", name=second)).to_be_visible()
 
 
 async def test_it_reads_without_a_script(shop: Shop, sign_in: SignIn) -> None:
