@@ -63,7 +63,7 @@ def readers(stage: Stage) -> Mapping[str, Read]:
     return {
         **relay,
         "Redis": _of(stage.machine.redis_pid),
-        "PostgreSQL": lambda: _own_of_tree(stage.database.pid),
+        "PostgreSQL": lambda: _largest_of_tree(stage.database.pid),
         "Prometheus": _of(stage.watcher_pid),
     }
 
@@ -97,15 +97,16 @@ def _of(pid: int) -> Read:
     return lambda: resident(pid)
 
 
-def _own_of_tree(pid: int) -> int:
-    """Of PostgreSQL's processes, but for those that vacuum, which come and go: their program is one, and their buffers
-    are a pool of a fixed size, which fills up."""
-    total = 0
+def _largest_of_tree(pid: int) -> int:
+    """Of PostgreSQL's processes the one that holds most of its own, but for those that vacuum, which come and go. Their
+    program is one, and their buffers are a pool of a fixed size, which fills up. Their sum would grow by ten MiB
+    whenever queries meet for which one more of the pool's connections is used for the first time."""
+    largest = 0
     for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
         with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError, StopIteration):  # it has ended
             if not any(_VACUUMS in word for word in one.cmdline()):
-                total += own(one.pid)
-    return total
+                largest = max(largest, own(one.pid))
+    return largest
 
 
 def _line_of_status(pid: int, name: str) -> int:
