@@ -11,10 +11,9 @@ from ledger import Ledger, attempt_rows
 from schemas.endpoints.delivery import Attempt, Delivered, Retry
 from schemas.outbox.of_endpoint import of_attempt
 from schemas.reasons import Reason
-from tests.ledger.test_lost_history import history_in, lost, record, rows_of
+from tests.ledger.rewriting import written_again
 from tests.support.ledger_driver import THEN, Driver, attempt, paid
 from tests.support.reasons import because
-from workers.rewrite import Rewriter
 
 ENCODED = Reason.of("response_encoded", bytes=5, encoding="gzip")
 FAILED = Reason.of("timed_out", timeout=5)
@@ -57,7 +56,6 @@ def test_a_blank_attempt_lacks_the_answer_alone(one: Attempt) -> None:
 
 async def test_encoded_answers_are_written_to_history_again(ledger: Ledger, driver: Driver, tmp_path: Path) -> None:
     """A lost history gets each as it got it first, and the recorder goes on."""
-    first, before = await history_in(tmp_path, "first")
     lane = await driver.subscribe()
     await driver.look(paid())
     delivery = await driver.take_one(lane)
@@ -65,17 +63,9 @@ async def test_encoded_answers_are_written_to_history_again(ledger: Ledger, driv
     await ledger.delivery_lane.settle(delivery.lease, Retry(0, because("answered 500")), [failed])
     delivery = await driver.take_one(lane)
     await ledger.delivery_lane.settle(delivery.lease, Delivered(), [replace(attempt(), response=ENCODED)])
-    await record(ledger, first)
-    second, after = await history_in(tmp_path, "second")
-    await record(ledger, second)
-    await lost(ledger)
-    while await Rewriter(ledger).step("rewrite_history", 0) is not None:
-        await record(ledger, second)
-    was, again = await rows_of(before), await rows_of(after)
+    was, again = await written_again(ledger, tmp_path)
     assert len(was["attempt"]) == 2
     assert again["attempt"] == was["attempt"]
-    await first.close()
-    await second.close()
 
 
 async def test_an_encoded_answer_is_erased(ledger: Ledger, driver: Driver) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ledger.scripting import Argument
 from ledger.store import Store
 from schemas.errors import LedgerUnavailable
+from tests.ledger.breaking import breaking_off
 from tests.support.ledger_driver import Driver, notification, paid
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
@@ -82,23 +83,11 @@ async def test_an_erasure_ends_while_webhooks_go_on_coming(driver: Driver, monke
 
 async def test_an_erasure_that_breaks_off_is_not_recorded(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever that is; the next one finishes it."""
-    run, calls_left = Store.run, 0
-
-    async def breaks_off(store: Store, name: str, *args: Argument, **options: Any) -> Any:
-        nonlocal calls_left
-        calls_left -= name == "erase_buyer_from_events"
-        if calls_left < 0:
-            raise LedgerUnavailable(because("killed"))
-        return await run(store, name, *args, **options)
-
     await name_buyer(driver, MANY)
     left = [MANY]
     for calls in range(1, 4):
-        with monkeypatch.context() as broken:
-            calls_left = calls
-            broken.setattr(Store, "run", breaks_off)
-            with pytest.raises(LedgerUnavailable):
-                await driver.ledger.erasing.erase("default", "imp_1")
+        with breaking_off(monkeypatch, "erase_buyer_from_events", calls), pytest.raises(LedgerUnavailable):
+            await driver.ledger.erasing.erase("default", "imp_1")
         assert (await driver.ledger.refresh_lane.record("default", "imp_1")).erased_at is None
         left.append(await naming_buyer(driver))
     assert 0 < left[-1] < MANY

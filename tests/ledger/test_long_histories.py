@@ -17,11 +17,11 @@ from schemas import wire
 from schemas.errors import LedgerFull, LedgerUnavailable
 from schemas.payments.commit_steps import STEP_FACTS
 from schemas.payments.decide import Policy, decide
+from tests.ledger.breaking import breaking_off
 from tests.support import stored_payments
 from tests.support.ledger_driver import REFRESH, THEN, Driver, fixed, paid, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
-from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import succeeds, until
 
@@ -259,14 +259,6 @@ async def test_a_buyer_of_a_long_history_is_erased_in_parts(own: Driver, monkeyp
 
 async def test_a_broken_off_erasure_is_finished_by_the_next(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it broke off, and though more was announced since; until then events show what they showed."""
-    run, calls_left = Store.run, 0
-
-    async def breaks_off(store: Store, name: str, *args: Argument, **options: Any) -> Any:
-        nonlocal calls_left
-        calls_left -= name == "erase_buyer_from_events"
-        if calls_left < 0:
-            raise LedgerUnavailable(because("killed"))
-        return await run(store, name, *args, **options)
 
     async def shown() -> list[bytes]:
         return [row.body for row in await driver.ledger.events.of_payment(*FIXED, most=200)]
@@ -276,11 +268,8 @@ async def test_a_broken_off_erasure_is_finished_by_the_next(driver: Driver, monk
     for deposits in looks:
         await driver.look(fixed(deposits))
     for calls in range(6):
-        with monkeypatch.context() as broken:
-            calls_left = calls
-            broken.setattr(Store, "run", breaks_off)
-            with pytest.raises(LedgerUnavailable):
-                await driver.ledger.erasing.erase(*FIXED)
+        with breaking_off(monkeypatch, "erase_buyer_from_events", calls), pytest.raises(LedgerUnavailable):
+            await driver.ledger.erasing.erase(*FIXED)
         looks.append(61 + calls)
         await driver.look(fixed(looks[-1]))
         found = {len(wire.loads(body)["data"]["payment"]["deposit_history"]) for body in await shown()}

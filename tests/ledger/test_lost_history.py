@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import select
 
 from history import History
-from history.connection import Database, open_database
 from history.pages import PageRequest
-from history.tables import metadata
 from history.write import Move
 from ledger import Ledger
 from ledger.jobs import REWRITE
 from ledger.rewriting import PARTS
 from ledger.stored_entries import whole_payment
 from runtime.encryption import Sealer
-from runtime.history_url import parse
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit, Event
+from tests.ledger.rewriting import history_in, lost, record, written_again
 from tests.support.ledger_driver import Driver, fixed, paid, queue_url
 from tests.support.ledger_redis import key
 from tests.support.reasons import because
-from tests.support.waiting import until
-from workers.recorder import Recorder
 from workers.rewrite import Rewriter
-
-_CHANGING = {"n", "revision", "changed_at", "object_revision", "fetched_at", "row"}
-"""Columns that need not be as they were: the tests' looks happen in the future, and an endpoint's row has its health,
-which changes without being told."""
 
 
 @pytest.fixture
@@ -45,41 +35,6 @@ async def ledger(redis_url: str) -> AsyncIterator[Ledger]:
     await ledger.begin(Sealer([Fernet.generate_key().decode()]))
     yield ledger
     await ledger.close()
-
-
-async def history_in(folder: Path, name: str) -> tuple[History, Database]:
-    """An empty history in a file."""
-    url = parse(f"sqlite:///{folder / name}.db")
-    database = open_database(url)
-    history = History(database, url)
-    await history.prepare()
-    return history, database
-
-
-async def record(ledger: Ledger, history: History) -> None:
-    """Record until nothing waits."""
-    recorder = Recorder(ledger.outbox, history, "me")
-
-    async def is_recorded() -> bool:
-        step = asyncio.ensure_future(recorder.step())
-        await asyncio.wait([step], timeout=0.3)
-        step.cancel()
-        return (await ledger.outbox.state()).waiting == 0
-
-    await until(is_recorded, "all is recorded")
-
-
-async def rows_of(database: Database) -> dict[str, list[Any]]:
-    """Every row of a history, without what need not be the same."""
-
-    def read(connection: Any) -> dict[str, list[Any]]:
-        found = {}
-        for table in metadata.sorted_tables:
-            columns = [column for column in table.c if column.name not in _CHANGING]
-            found[table.name] = sorted(map(repr, connection.execute(select(*columns)).all()))
-        return found
-
-    return await database.read(read)
 
 
 async def live(ledger: Ledger, driver: Driver) -> None:
@@ -99,30 +54,16 @@ async def live(ledger: Ledger, driver: Driver) -> None:
     await ledger.outbox.append([pack(Audit("aud_1", 1, "me", "payment.read"))])
 
 
-async def lost(ledger: Ledger) -> None:
-    """A recorder has found out, and the job is under way."""
-    assert [lease.lane for lease in (await ledger.jobs.claim(REWRITE)).leases] == [REWRITE]
-
-
 async def test_a_lost_history_is_stored_entries(ledger: Ledger, tmp_path: Path) -> None:
     """All that the ledger holds is there again as it was, and nothing is there twice."""
-    first, before = await history_in(tmp_path, "first")
     await live(ledger, Driver(ledger))
-    await record(ledger, first)
-    second, after = await history_in(tmp_path, "second")
-    await record(ledger, second)
-    await lost(ledger)
-    while await Rewriter(ledger).step("rewrite_history", 0) is not None:
-        await record(ledger, second)
-    was, told = await rows_of(before), await rows_of(after)
+    was, told = await written_again(ledger, tmp_path)
     for name in ("about", "audit_entry", "recorder_place"):
         del was[name], told[name]
     assert told == was
     assert {name for name, rows in was.items() if rows} == {
         "notification", "payment", "event", "delivery", "attempt", "endpoint", "merchant"
     }  # fmt: skip
-    await first.close()
-    await second.close()
 
 
 async def test_an_old_copy_learns_what_became_of_notifications(ledger: Ledger, tmp_path: Path) -> None:

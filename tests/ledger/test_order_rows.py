@@ -10,8 +10,7 @@ import pytest
 from ledger import Ledger, order_rows
 from schemas.outbox.entries import Order
 from schemas.payments.facts import ExpectedAmount
-from tests.ledger.test_lost_history import history_in, lost, record, rows_of
-from workers.rewrite import Rewriter
+from tests.ledger.rewriting import written_again
 
 EXPECTED = [
     ExpectedAmount(Decimal(1000), None),
@@ -38,18 +37,9 @@ def test_a_damaged_amount_is_no_amount() -> None:
 
 async def test_amounts_are_written_to_history_again_as_they_were(ledger: Ledger, tmp_path: Path) -> None:
     """Whichever way the operator wrote them."""
-    first, before = await history_in(tmp_path, "first")
     await ledger.merchants.put("shop", imp_key="k", imp_secret="s")
     for number, one in enumerate(EXPECTED):
         await ledger.payments.expect("shop", f"order_{number}", one.amount, one.currency)
-    await record(ledger, first)
-    second, after = await history_in(tmp_path, "second")
-    await record(ledger, second)
-    await lost(ledger)
-    while await Rewriter(ledger).step("rewrite_history", 0) is not None:
-        await record(ledger, second)
-    was, again = await rows_of(before), await rows_of(after)
+    was, again = await written_again(ledger, tmp_path)
     assert len(was["order_expectation"]) == len(EXPECTED)
     assert again["order_expectation"] == was["order_expectation"]
-    await first.close()
-    await second.close()
