@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from history import History
 from iamport.merchant_clients import MerchantClients
-from ledger.acl_watch import AclWatch
 from ledger.ledger import Ledger
 from runtime.encryption import Sealer
 from runtime.settings import Settings
@@ -21,8 +20,3 @@ class Context:
     sealer: Sealer
     settings: Settings
     accounts: MerchantClients
-
-    @property
-    def watch(self) -> AclWatch:
-        """The check of the relay's rights in Redis."""
-        return self.ledger.acl_watch

@@ -30,7 +30,7 @@ class ConsoleHealth:
     def __init__(self, context: Context, tokens: ApiTokens, uses: TokenUses) -> None:
         self._context = context
         self._ledger = context.ledger
-        self._watch = context.watch
+        self._watch = context.ledger.acl_watch
         self._tokens = tokens
         self._uses = uses
 

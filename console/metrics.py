@@ -62,7 +62,7 @@ async def _numbers(context: Context) -> Numbers:
     ledger = context.ledger
     durability = await unless_refused(ledger.durability())
     full = await unless_refused(ledger.memory())
-    seen = await context.watch.recent()
+    seen = await context.ledger.acl_watch.recent()
     numbers: Numbers = {
         "relay_redis_available": 1.0,
         "relay_ledger_works": float(seen.ledger is None),

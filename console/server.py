@@ -72,7 +72,7 @@ def background(context: Context, start: StartupCheck) -> tuple[Periodic, ...]:
     async def watch_rights() -> None:
         # A fault at the start ends the process with one line, so it is not logged here as well.
         await start.passed()
-        await context.watch.log_problems()
+        await context.ledger.acl_watch.log_problems()
 
     async def keep_open() -> None:
         await start.passed()

@@ -86,7 +86,7 @@ async def _standstill(context: Context, delivery: DeliveryView) -> Reason | None
     full = (await ledger.memory()).trouble
     if full is not None:
         return full
-    broken = (await context.watch.recent()).broken
+    broken = (await context.ledger.acl_watch.recent()).broken
     if broken is not None:
         return broken.reason
     return None if running(await ledger.heartbeats.all()) else Reason.of("no_worker")

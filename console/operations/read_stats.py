@@ -110,7 +110,7 @@ async def _explained(context: Context, read: Awaitable[T]) -> T:
     try:
         return await read
     except LedgerRefused as error:
-        missing = (await context.watch.recent()).ledger
+        missing = (await context.ledger.acl_watch.recent()).ledger
         if missing is None:
             raise
         raise LedgerUnavailable(missing.reason) from error

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 async def redis_status(context: Context) -> RedisStatus:
     """The problems now; their reasons say what to do. Raises `LedgerUnavailable`."""
-    seen = await context.watch.recent()
+    seen = await context.ledger.acl_watch.recent()
     if seen.ledger is not None:
         return seen
     why = await why_not_open(context)
